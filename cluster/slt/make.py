@@ -235,12 +235,12 @@ def main():
               "upper(s)", "lower(s)", "length(s)", "reverse(s)", "concat(s, '!')", "replace(s, 'a', 'o')", "substring(s, 1, 2)", "trim(s)", "lpad(s, 4, '*')", "rpad(s, 4, '*')", "starts_with(s, 'a')",
               "CASE WHEN i > 0 THEN 'pos' WHEN i < 0 THEN 'neg' ELSE 'none' END", "CASE id WHEN 1 THEN 'one' WHEN 2 THEN 'two' END", "COALESCE(i, id)", "COALESCE(s, 'nothing')", "NULLIF(id, 3)", "NULLIF(s, 'a')", "CAST(id AS VARCHAR)", "CAST(id AS DOUBLE)", "CAST(f AS BIGINT)", "CAST(b AS INT)", "CAST(id AS BIGINT) * 3000000000",
               "i > 5", "i IS NULL", "b AND i > 0", "b OR i > 0", "NOT b", "s LIKE 'a%'", "i BETWEEN 0 AND 50", "i IN (7, 42)", "date_trunc('hour', t)", "date_trunc('day', t)", "date_trunc('month', t)", "date_trunc('year', t)", "date_trunc('week', t)", "date_trunc('quarter', t)", "date_trunc('minute', t)",
-              "extract(year FROM t)", "extract(month FROM t)", "extract(day FROM t)", "extract(hour FROM t)", "extract(minute FROM t)", "extract(quarter FROM t)", "year(t)", "month(t)", "week(t)", "m + 1", "m * 2", "m - m", "m > 1", "i = i", "1 + 2 * 3", "(1 + 2) * 3", "'x'", "NULL", "1.5", "true"):
+              "extract(year FROM t)", "extract(month FROM t)", "extract(day FROM t)", "extract(hour FROM t)", "extract(minute FROM t)", "extract(quarter FROM t)", "year(t)", "month(t)", "week(t)", "m + 1", "m * 2", "m - m", "m > 1", "i = i", "1 + 2 * 3", "(1 + 2) * 3", "'x'", "NULL", "CAST(1.5 AS DOUBLE)", "true"):
         where = "WHERE i BETWEEN -1000 AND 1000 OR i IS NULL" if e[0] == "i" or "(i" in e else ""
         where = "WHERE id <> 4 AND id <> 5" if e.startswith("d ") else where
         oracle = f"SELECT id, {e.replace('starts_with', 'starts_with')} AS e FROM types {where} ORDER BY id"
         f.add(f"SELECT id, {e} AS e FROM types {where} ORDER BY id", oracle=oracle)
-    for sql in ("SELECT 1 AS x", "SELECT 1 + 1 AS x, 'a' AS y, 2.5 AS z, true AS b", "SELECT CAST('12' AS INT) AS x", "SELECT CAST('2024-01-02 03:04:05' AS TIMESTAMP) AS x", "SELECT COUNT(*) FROM flights WHERE CAST(flight AS VARCHAR) LIKE '1%5'",
+    for sql in ("SELECT 1 AS x", "SELECT 1 + 1 AS x, 'a' AS y, CAST(2.5 AS DOUBLE) AS z, true AS b", "SELECT CAST('12' AS INT) AS x", "SELECT CAST('2024-01-02 03:04:05' AS TIMESTAMP) AS x", "SELECT COUNT(*) FROM flights WHERE CAST(flight AS VARCHAR) LIKE '1%5'",
                 "SELECT AVG(dep_delay * 60) FROM flights", "SELECT origin, AVG(CAST(distance AS DOUBLE) / CAST(air_time AS DOUBLE) * 60) AS mph FROM flights WHERE air_time IS NOT NULL GROUP BY origin ORDER BY origin", "SELECT concat(carrier, '-', CAST(flight AS VARCHAR)) AS f, COUNT(*) AS c FROM flights GROUP BY 1 ORDER BY c DESC, f LIMIT 5"):
         f.add(sql, oracle=sql)
     total += f.write()
