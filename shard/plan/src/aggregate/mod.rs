@@ -10,16 +10,24 @@
 
 pub mod avg;
 pub mod boolean;
+pub mod collect;
 pub mod count;
 pub mod covariance;
+pub mod distinct;
+pub mod distinct_sum;
+pub mod hll;
 pub mod minmax;
 pub mod minmaxrange;
+pub mod mode;
 mod moments;
+pub mod percentile;
 pub mod rows;
 pub mod shape;
 pub mod sum;
 pub mod totals;
+mod values;
 pub mod variance;
+pub mod with_time;
 
 use crate::function::{Aggregate, Registry};
 use rows::Elements;
@@ -52,4 +60,18 @@ pub fn register_all(registry: &mut Registry) {
     }
     add(registry, shape::Shape::Skewness);
     add(registry, shape::Shape::Kurtosis);
+    add(registry, distinct::DistinctCount);
+    add(registry, distinct_sum::DistinctFold::Sum);
+    add(registry, distinct_sum::DistinctFold::Avg);
+    add(registry, hll::DistinctHll::Count);
+    add(registry, hll::DistinctHll::Raw);
+    use percentile::Percentile;
+    for percentile in [Percentile::Exact, Percentile::Est, Percentile::TDigest, Percentile::Median] {
+        add(registry, percentile);
+    }
+    add(registry, mode::Mode);
+    add(registry, with_time::WithTime::First);
+    add(registry, with_time::WithTime::Last);
+    add(registry, collect::ArrayAgg);
+    add(registry, collect::ListAgg);
 }
