@@ -4,8 +4,8 @@
 //! reads them and written in its order. Numbers inside are ours ([`ids`], R-1). What can be known without a segment, a
 //! file or a network is checked here, with errors that name the key, the value and the name that was probably meant.
 //!
-//! In reading order: [`ids`], [`table_name`], [`schema`], [`table_config`], [`column_settings`] (what both together ask of
-//! the segment writer), [`response`], [`error_code`].
+//! In reading order: [`ids`], [`table_name`], [`schema`], [`table_config`] (with [`TableConfig::column_specs`], what both
+//! together ask of the segment writer), [`response`], [`error_code`].
 
 #![forbid(unsafe_code)]
 
@@ -16,7 +16,7 @@ pub mod schema;
 pub mod date_time;
 pub mod default_null;
 pub mod table_config;
-pub mod column_settings;
+mod column_specs;
 pub mod response;
 pub mod error_code;
 pub mod suggest;
@@ -25,7 +25,6 @@ mod error;
 mod json;
 mod lenient;
 
-pub use column_settings::ColumnSettings;
 pub use date_time::{DateTimeFormat, TimeUnit};
 pub use error::{Error, Result};
 pub use error_code::ErrorCode;

@@ -15,49 +15,28 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
         return None;
     }
     let folded = fold(name);
-    let budget = if folded.len() < 3 { 0 } else { (folded.len() / 3).max(1) };
+    let length = folded.chars().count();
+    let budget = if length < 3 { 0 } else { (length / 3).max(1) };
     let mut best: Option<(usize, &'a str)> = None;
     for candidate in candidates {
         if candidate == name || candidate.len() > LONGEST {
             continue;
         }
-        let distance = edit_distance(&folded, &fold(candidate), budget);
-        let Some(distance) = distance else { continue };
-        if best.is_none_or(|(d, c)| (distance, candidate) < (d, c)) {
+        let candidate_folded = fold(candidate);
+        // The distance costs length times length, and ten thousand columns may be compared.
+        if candidate_folded.chars().count().abs_diff(length) > budget {
+            continue;
+        }
+        let distance = strsim::osa_distance(&folded, &candidate_folded);
+        if distance <= budget && best.is_none_or(|(d, c)| (distance, candidate) < (d, c)) {
             best = Some((distance, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
 }
 
-fn fold(name: &str) -> Vec<char> {
+fn fold(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
-}
-
-/// The optimal string alignment distance, or `None` above `limit`.
-fn edit_distance(a: &[char], b: &[char], limit: usize) -> Option<usize> {
-    if a.len().abs_diff(b.len()) > limit {
-        return None;
-    }
-    let width = b.len() + 1;
-    let mut before_last = vec![0; width];
-    let mut last: Vec<usize> = (0..width).collect();
-    let mut row = vec![0; width];
-    for i in 1..=a.len() {
-        row[0] = i;
-        for j in 1..width {
-            let cost = usize::from(a[i - 1] != b[j - 1]);
-            let mut d = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + cost);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                d = d.min(before_last[j - 2] + 1);
-            }
-            row[j] = d;
-        }
-        std::mem::swap(&mut before_last, &mut last);
-        std::mem::swap(&mut last, &mut row);
-    }
-    let distance = last[b.len()];
-    (distance <= limit).then_some(distance)
 }
 
 /// Prints `, did you mean ...?` or nothing.

@@ -4,7 +4,7 @@
 //! (`fieldConfigList[].indexes`). They are added up here, once, so that nothing else reads them. A name that is not in the
 //! schema, or two places that contradict each other, is an error.
 
-use segfmt::{DataType, Value};
+use segfmt::{BloomSpec, Codec, ColumnSpec, EncodingHint, PartitionFunction, PartitionSpec};
 use serde_json::Value as Json;
 
 use crate::schema::{FieldSpec, Role, Schema};
@@ -13,61 +13,11 @@ use crate::table_config::{FieldConfig, TableConfig};
 use crate::table_name::abbreviate;
 use crate::{Error, Result};
 
-/// How values are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// The writer chooses.
-    Auto,
-    /// Asked for, or needed by an index.
-    Dictionary,
-    /// Without a dictionary.
-    Raw(Compression),
-}
-
-/// Compression of raw values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    None,
-    Lz4,
-    Zstd,
-}
-
-/// A bloom filter.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bloom {
-    /// Share of false positives, above 0 and below 1.
-    pub fpp: f64,
-    /// Bytes at most; 0 is no limit.
-    pub max_bytes: u32,
-}
-
-/// A column by which rows are spread over partitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
-    /// Pinot's name: Murmur, Murmur3, Modulo, HashCode, ByteArray, FNV, BoundedColumnValue.
-    pub function: String,
-    pub partitions: u32,
-}
-
-/// One column with everything that is asked of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColumnSettings {
-    pub name: String,
-    pub data_type: DataType,
-    pub multi_value: bool,
-    pub encoding: Encoding,
-    pub inverted: bool,
-    pub range: bool,
-    pub bloom: Option<Bloom>,
-    pub default_null: Value,
-    pub partition: Option<Partition>,
-}
-
 /// Pinot's default rate of false positives.
 const BLOOM_FPP: f64 = 0.05;
 
-const PARTITION_FUNCTIONS: &[&str] =
-    &["Murmur", "Murmur2", "Murmur3", "Modulo", "HashCode", "ByteArray", "FNV", "BoundedColumnValue"];
+/// The smallest filter that the writer makes.
+const BLOOM_BYTES_MIN: u32 = 32;
 
 /// Indexes that a field config may name, in Pinot's old and new spelling.
 const INDEXES: &[&str] =
@@ -83,8 +33,8 @@ impl TableConfig {
         Derive::new(self, schema).map(drop)
     }
 
-    /// Settings of every column, in the schema's order.
-    pub fn column_settings(&self, schema: &Schema) -> Result<Vec<ColumnSettings>> {
+    /// What the segment writer is asked for each column, in the schema's order.
+    pub fn column_specs(&self, schema: &Schema) -> Result<Vec<ColumnSpec>> {
         Derive::new(self, schema).map(|derive| derive.columns)
     }
 
@@ -144,15 +94,15 @@ fn is_enabled(options: &Json) -> bool {
 struct Derive<'a> {
     config: &'a TableConfig,
     schema: &'a Schema,
-    columns: Vec<ColumnSettings>,
+    columns: Vec<ColumnSpec>,
     /// Where a column was asked to be raw or to have a dictionary, for errors.
-    said: Vec<Option<(String, Encoding)>>,
+    said: Vec<Option<(String, EncodingHint)>>,
     problems: Vec<Error>,
 }
 
 impl<'a> Derive<'a> {
     fn new(config: &'a TableConfig, schema: &'a Schema) -> Result<Derive<'a>> {
-        let columns: Vec<ColumnSettings> = schema.columns().iter().map(plain).collect();
+        let columns: Vec<ColumnSpec> = schema.columns().iter().map(plain).collect();
         let said = vec![None; columns.len()];
         let mut derive = Derive { config, schema, columns, said, problems: Vec::new() };
         derive.names();
@@ -206,7 +156,7 @@ impl<'a> Derive<'a> {
         }
     }
 
-    fn say(&mut self, i: usize, key: String, encoding: Encoding) {
+    fn say(&mut self, i: usize, key: String, encoding: EncodingHint) {
         match &self.said[i] {
             Some((earlier, other)) if std::mem::discriminant(other) != std::mem::discriminant(&encoding) => {
                 let reason = format!("it contradicts {earlier}, which asks for another encoding of `{}`", self.columns[i].name);
@@ -225,7 +175,7 @@ impl<'a> Derive<'a> {
             let key = format!("tableIndexConfig.noDictionaryColumns[{n}]");
             if let Some(i) = self.position(key.as_str(), name) {
                 let codec = self.default_compression(i);
-                self.say(i, key, Encoding::Raw(codec));
+                self.say(i, key, EncodingHint::Raw { codec });
             }
         }
         for (name, codec) in &indexing.no_dictionary_config {
@@ -233,22 +183,22 @@ impl<'a> Derive<'a> {
             if let Some(i) = self.position(key.as_str(), name)
                 && let Some(codec) = self.compression(&key, codec)
             {
-                self.say(i, key, Encoding::Raw(codec));
+                self.say(i, key, EncodingHint::Raw { codec });
             }
         }
     }
 
     /// Pinot's default: LZ4 for dimensions, nothing for metrics.
-    fn default_compression(&self, i: usize) -> Compression {
-        if self.schema.columns()[i].role == Role::Metric { Compression::None } else { Compression::Lz4 }
+    fn default_compression(&self, i: usize) -> Codec {
+        if self.schema.columns()[i].role == Role::Metric { Codec::PassThrough } else { Codec::Lz4 }
     }
 
-    fn compression(&mut self, key: &str, codec: &str) -> Option<Compression> {
+    fn compression(&mut self, key: &str, codec: &str) -> Option<Codec> {
         match codec.to_ascii_uppercase().as_str() {
-            "PASS_THROUGH" => Some(Compression::None),
+            "PASS_THROUGH" => Some(Codec::PassThrough),
             // Snappy and GZIP trade the same things as LZ4 and ZSTANDARD, which are what segments hold.
-            "LZ4" | "LZ4_WITH_LENGTH" | "SNAPPY" | "DELTA" | "DELTADELTA" => Some(Compression::Lz4),
-            "ZSTANDARD" | "GZIP" => Some(Compression::Zstd),
+            "LZ4" | "LZ4_WITH_LENGTH" | "SNAPPY" | "DELTA" | "DELTADELTA" => Some(Codec::Lz4),
+            "ZSTANDARD" | "GZIP" => Some(Codec::Zstd),
             _ => {
                 let known = ["PASS_THROUGH", "SNAPPY", "ZSTANDARD", "LZ4", "GZIP", "DELTA", "DELTADELTA"];
                 let hint = did_you_mean(codec, known).map(|n| format!(", did you mean `{n}`?")).unwrap_or_default();
@@ -282,7 +232,7 @@ impl<'a> Derive<'a> {
         }
         for (key, name) in list("bloomFilterColumns", &indexing.bloom_filter_columns) {
             if let Some(i) = self.position(key, &name) {
-                self.columns[i].bloom = Some(Bloom { fpp: BLOOM_FPP, max_bytes: 0 });
+                self.columns[i].bloom = Some(BloomSpec { fpp: BLOOM_FPP, max_bytes: u32::MAX });
             }
         }
         for (name, bloom) in &indexing.bloom_filter_configs {
@@ -296,7 +246,9 @@ impl<'a> Derive<'a> {
     fn bloom(&mut self, i: usize, key: &str, fpp: Option<f64>, max_bytes: Option<u32>) {
         let fpp = fpp.unwrap_or(BLOOM_FPP);
         if fpp > 0.0 && fpp < 1.0 {
-            self.columns[i].bloom = Some(Bloom { fpp, max_bytes: max_bytes.unwrap_or(0) });
+            // Pinot's 0 is no limit.
+            let max_bytes = max_bytes.filter(|bytes| *bytes > 0).unwrap_or(u32::MAX).max(BLOOM_BYTES_MIN);
+            self.columns[i].bloom = Some(BloomSpec { fpp, max_bytes });
         } else {
             self.problem(format!("{key}.fpp"), format!("{fpp} is not between 0 and 1"));
         }
@@ -307,21 +259,28 @@ impl<'a> Derive<'a> {
         for (name, partition) in &partitioning.column_partition_map {
             let key = format!("tableIndexConfig.segmentPartitionConfig.columnPartitionMap.{name}");
             let Some(i) = self.position(key.as_str(), name) else { continue };
-            let function = PARTITION_FUNCTIONS.iter().find(|f| f.eq_ignore_ascii_case(&partition.function_name));
-            let Some(function) = function else {
+            let Some(function) = PartitionFunction::from_pinot_name(&partition.function_name) else {
                 let given = &partition.function_name;
-                let hint = did_you_mean(given, PARTITION_FUNCTIONS.iter().copied())
+                let hint = did_you_mean(given, PartitionFunction::ALL.iter().map(|f| f.pinot_name()))
                     .map(|n| format!(", did you mean `{n}`?"))
                     .unwrap_or_default();
                 self.problem(
                     format!("{key}.functionName"),
-                    format!("`{}` is not a partition function{hint}", abbreviate(given)),
+                    format!("`{}` is not a partition function that segments can name{hint}", abbreviate(given)),
                 );
                 continue;
             };
+            if !function.accepts(self.columns[i].data_type) {
+                let data_type = self.columns[i].data_type;
+                self.problem(
+                    format!("{key}.functionName"),
+                    format!("{} does not take values of type {data_type}", function.pinot_name()),
+                );
+                continue;
+            }
             match partition.num_partitions {
                 Some(partitions) if (1..=1_000_000).contains(&partitions) => {
-                    self.columns[i].partition = Some(Partition { function: (*function).to_owned(), partitions });
+                    self.columns[i].partition = Some(PartitionSpec { function, partitions });
                 }
                 other => {
                     let given = other.map_or("nothing".to_owned(), |n| n.to_string());
@@ -359,15 +318,15 @@ impl<'a> Derive<'a> {
         };
         let no_dictionary = field.indexes.get("dictionary").is_some_and(|d| !is_enabled(d));
         let encoding = field.encoding_type.clone().or_else(|| text_of("encodingType"));
-        let raw = Encoding::Raw(codec.unwrap_or_else(|| self.default_compression(i)));
+        let raw = EncodingHint::Raw { codec: codec.unwrap_or_else(|| self.default_compression(i)) };
         match encoding.as_deref().map(str::to_ascii_uppercase).as_deref() {
             Some("RAW") => self.say(i, format!("{key}.encodingType"), raw),
             _ if no_dictionary => self.say(i, format!("{key}.indexes.dictionary"), raw),
-            Some("DICTIONARY") => self.say(i, format!("{key}.encodingType"), Encoding::Dictionary),
+            Some("DICTIONARY") => self.say(i, format!("{key}.encodingType"), EncodingHint::Dictionary),
             // The column was made raw elsewhere, and this says how.
             None => {
-                if let (Some(codec), Encoding::Raw(_)) = (codec, self.columns[i].encoding) {
-                    self.columns[i].encoding = Encoding::Raw(codec);
+                if let (Some(codec), EncodingHint::Raw { .. }) = (codec, self.columns[i].encoding) {
+                    self.columns[i].encoding = EncodingHint::Raw { codec };
                 }
             }
             Some(_) => {
@@ -408,7 +367,7 @@ impl<'a> Derive<'a> {
                 continue;
             }
             match self.columns[i].encoding {
-                Encoding::Raw(_) => {
+                EncodingHint::Raw { .. } => {
                     let place = self.said[i].as_ref().map(|(key, _)| key.clone()).unwrap_or_default();
                     let name = self.columns[i].name.clone();
                     self.problem(
@@ -416,22 +375,16 @@ impl<'a> Derive<'a> {
                         format!("column `{name}` has an inverted index, which needs a dictionary; take one of both away"),
                     );
                 }
-                Encoding::Auto | Encoding::Dictionary => self.columns[i].encoding = Encoding::Dictionary,
+                EncodingHint::Auto | EncodingHint::Dictionary => self.columns[i].encoding = EncodingHint::Dictionary,
             }
         }
     }
 }
 
-fn plain(field: &FieldSpec) -> ColumnSettings {
-    ColumnSettings {
-        name: field.name.clone(),
-        data_type: field.data_type,
+fn plain(field: &FieldSpec) -> ColumnSpec {
+    ColumnSpec {
         multi_value: field.multi_value,
-        encoding: Encoding::Auto,
-        inverted: false,
-        range: false,
-        bloom: None,
         default_null: field.default_null.clone(),
-        partition: None,
+        ..ColumnSpec::new(field.name.as_str(), field.data_type)
     }
 }

@@ -1,0 +1,4 @@
+//! Schemas and table configs as Pinot's users write them.
+
+mod schema;
+mod table_config;
