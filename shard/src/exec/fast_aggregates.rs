@@ -1,0 +1,438 @@
+//! Aggregates fed from packed columns: counts from masks, sums from packed integers, extremes and distinct values as ids.
+
+use crate::error::Result;
+use crate::exec::bind::BoundSegment;
+use crate::exec::decode::{self, Scratch};
+use crate::exec::fast::column_ids;
+use crate::exec::filter::Input;
+use crate::exec::output::BoundGroups;
+use crate::exec::selection::{Mask, Selection, Vector};
+use crate::kernels::sum::masked_sum;
+use crate::kernels::{GROUP, GROUP_WORDS};
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef};
+use segfmt::{DataType, IntPage, Page, PageValues, Physical};
+use shard_plan::aggregate::avg::{AvgDouble, AvgLong};
+use shard_plan::aggregate::count::Count;
+use shard_plan::aggregate::minmax::MinMax;
+use shard_plan::aggregate::sum::{SumDouble, SumLong};
+use shard_plan::{Accumulator, Expr, Type};
+use std::fmt;
+
+/// Distinct (group, id) pairs are kept as bits while they fit this many.
+const PAIR_BITS: u64 = 1 << 27;
+const NO_ID: u32 = u32::MAX;
+
+/// One aggregate over the groups of one segment.
+pub(crate) struct FastAggregate {
+    accumulator: Box<dyn Accumulator>,
+    feed: Feed,
+    values: Vec<i64>,
+    numbers: Vec<f64>,
+    ids: Vec<u32>,
+    kept: Vec<u32>,
+    groups: usize,
+}
+
+impl fmt::Debug for FastAggregate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.feed.fmt(f)
+    }
+}
+
+/// Where the aggregate's values come from.
+#[derive(Debug)]
+enum Feed {
+    /// COUNT(*), or of a column that is never null here.
+    Rows,
+    /// COUNT of a nullable column.
+    NonNull { column: usize },
+    /// A numeric column, as integers or doubles; into one of the known accumulators.
+    Integers { column: usize },
+    Doubles { column: usize },
+    /// MIN or MAX of a dictionary column: the smallest or greatest id of each group.
+    Extreme { column: usize, max: bool, ids: Vec<u32> },
+    /// What depends on the distinct values of a dictionary column only: a bit for each (group, id).
+    Distinct { column: usize, cardinality: u64, bits: Vec<u64> },
+    /// Evaluated on Arrow arrays.
+    Arrays,
+}
+
+/// Aggregates whose state depends on the set of their values only.
+const OF_DISTINCT: [&str; 6] = ["distinctcount", "distinctcounthll", "distinctcountbitmap", "distinctsum", "distinctavg", "distinctcountrawhll"];
+
+/// The column under an argument, below conversions that cannot change what is summed.
+fn column_of(expr: &Expr) -> Option<(usize, Type)> {
+    match expr {
+        Expr::Column { index, ty } => Some((*index as usize, *ty)),
+        Expr::Cast { expr, to, lenient: false } => match (&**expr, to.data) {
+            (Expr::Column { index, ty }, DataType::Double) if ty.is_numeric() && ty.data != DataType::BigDecimal => Some((*index as usize, Type::DOUBLE)),
+            (Expr::Column { index, ty }, DataType::Long) if matches!(ty.data, DataType::Int | DataType::Timestamp) && !ty.multi => Some((*index as usize, Type::LONG)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl FastAggregate {
+    pub fn new(segment: &BoundSegment, bound: &BoundGroups, index: usize) -> Result<FastAggregate> {
+        let aggregate = &bound.aggregates[index];
+        let call = aggregate.call();
+        let mut accumulator = aggregate.accumulator()?;
+        let feed = if call.filter.is_some() { Feed::Arrays } else { feed(segment, call, accumulator.as_mut()) };
+        Ok(FastAggregate { accumulator, feed, values: Vec::new(), numbers: Vec::new(), ids: Vec::new(), kept: Vec::new(), groups: 0 })
+    }
+
+    pub fn resize(&mut self, groups: usize) {
+        if groups <= self.groups {
+            return;
+        }
+        self.groups = groups;
+        self.accumulator.resize(groups);
+        match &mut self.feed {
+            Feed::Extreme { ids, .. } => ids.resize(groups, NO_ID),
+            Feed::Distinct { cardinality, bits, .. } => {
+                let words = (groups as u64 * *cardinality).div_ceil(64) as usize;
+                if words as u64 * 64 > PAIR_BITS {
+                    return;
+                }
+                bits.resize(words, 0);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds the rows of a mask to the only group; false when the rows themselves are needed.
+    pub fn add_mask(&mut self, input: &Input<'_>, vector: Vector, mask: &Mask, passed: usize) -> bool {
+        match &self.feed {
+            Feed::Rows => {
+                if let Some(count) = self.accumulator.as_any_mut().downcast_mut::<Count>() {
+                    count.add_one_group(0, passed as u64);
+                    return true;
+                }
+                false
+            }
+            Feed::NonNull { column } => {
+                let bound = &input.columns[*column];
+                let first = (input.first_row as usize + vector.start) / 64;
+                let rows: u32 = mask.iter().take(vector.len.div_ceil(64)).enumerate().map(|(i, w)| (w & !bound.null_word(first + i)).count_ones()).sum();
+                if let Some(count) = self.accumulator.as_any_mut().downcast_mut::<Count>() {
+                    count.add_one_group(0, u64::from(rows));
+                    return true;
+                }
+                false
+            }
+            Feed::Integers { column } => {
+                let Some(PageValues::Ints(page)) = input.blocks[*column].page().map(Page::values) else { return false };
+                let mut mask = *mask;
+                let bound = &input.columns[*column];
+                if bound.nulls.is_some() {
+                    let first = (input.first_row as usize + vector.start) / 64;
+                    mask.iter_mut().enumerate().take(vector.len.div_ceil(64)).for_each(|(i, w)| *w &= !bound.null_word(first + i));
+                }
+                let rows = crate::kernels::count_ones(&mask) as u64;
+                let total = match page {
+                    IntPage::Constant { value, .. } => i128::from(*value) * i128::from(rows),
+                    IntPage::For { base, packed } if packed.width() <= 32 => {
+                        let sum: u64 = mask
+                            .as_chunks::<GROUP_WORDS>()
+                            .0
+                            .iter()
+                            .enumerate()
+                            .take(vector.len.div_ceil(GROUP))
+                            .map(|(i, words)| masked_sum(input.simd, packed.width(), packed.group(vector.start / GROUP + i), words))
+                            .sum();
+                        i128::from(*base) * i128::from(rows) + i128::from(sum)
+                    }
+                    _ => return false,
+                };
+                let accumulator = self.accumulator.as_any_mut();
+                if let Some(sum) = accumulator.downcast_mut::<SumLong>() {
+                    sum.add_one_group(0, total, rows);
+                } else if let Some(avg) = accumulator.downcast_mut::<AvgLong>() {
+                    avg.add_one_group(0, total, rows);
+                } else {
+                    return false;
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Adds the selected rows to their groups.
+    pub fn add(&mut self, bound: &BoundGroups, index: usize, input: &Input<'_>, selection: &Selection, groups: &[u32], scratch: &mut Scratch) -> Result<()> {
+        let vector = Vector { start: selection.rows.first().map_or(0, |r| *r as usize / GROUP * GROUP), len: selection.rows.len() };
+        match &mut self.feed {
+            Feed::Rows => {
+                if let Some(count) = self.accumulator.as_any_mut().downcast_mut::<Count>() {
+                    count.add_groups(groups);
+                }
+            }
+            Feed::NonNull { column } => {
+                let column = &input.columns[*column];
+                self.kept.clear();
+                self.kept.extend(groups.iter().zip(&selection.rows).filter(|(_, r)| !column.is_null(input.first_row + u64::from(**r))).map(|(g, _)| *g));
+                if let Some(count) = self.accumulator.as_any_mut().downcast_mut::<Count>() {
+                    count.add_groups(&self.kept);
+                }
+            }
+            Feed::Integers { column } => {
+                let column = *column;
+                load_integers(input, column, vector, selection, scratch, &mut self.ids, &mut self.values)?;
+                let groups = without_nulls(input, column, selection, groups, &mut self.values, &mut self.kept);
+                feed_integers(self.accumulator.as_mut(), groups, &self.values);
+            }
+            Feed::Doubles { column } => {
+                let column = *column;
+                load_doubles(input, column, vector, selection, scratch, (&mut self.ids, &mut self.values), &mut self.numbers)?;
+                let groups = without_nulls(input, column, selection, groups, &mut self.numbers, &mut self.kept);
+                feed_doubles(self.accumulator.as_mut(), groups, &self.numbers);
+            }
+            Feed::Extreme { column, max, ids } => {
+                column_ids(*column, input, vector, selection, &mut self.ids);
+                let groups = without_nulls(input, *column, selection, groups, &mut self.ids, &mut self.kept);
+                for (group, id) in groups.iter().zip(&self.ids) {
+                    let best = &mut ids[*group as usize];
+                    *best = if *best == NO_ID {
+                        *id
+                    } else if *max {
+                        (*best).max(*id)
+                    } else {
+                        (*best).min(*id)
+                    };
+                }
+            }
+            Feed::Distinct { column, cardinality, bits } if (self.groups as u64 * *cardinality).div_ceil(64) as usize <= bits.len() => {
+                column_ids(*column, input, vector, selection, &mut self.ids);
+                let groups = without_nulls(input, *column, selection, groups, &mut self.ids, &mut self.kept);
+                for (group, id) in groups.iter().zip(&self.ids) {
+                    let bit = u64::from(*group) * *cardinality + u64::from(*id);
+                    bits[(bit / 64) as usize] |= 1 << (bit % 64);
+                }
+            }
+            // Too many pairs for bits (those set so far are added at the end), or an expression.
+            Feed::Distinct { .. } | Feed::Arrays => {
+                let mut columns = Vec::with_capacity(input.columns.len());
+                let args = &bound.args[index];
+                let filter = bound.filters[index].as_ref();
+                let used = |i: usize| args.iter().chain(filter).any(|e| e.columns().contains(&(i as u32)));
+                for (i, column) in input.columns.iter().enumerate() {
+                    columns.push(if used(i) {
+                        decode::column(column, &input.blocks[i], input.first_row, &selection.rows, scratch)?
+                    } else {
+                        decode::unread(&column.ty.arrow())
+                    });
+                }
+                let rows = selection.rows.len();
+                let args = args.iter().map(|a| a.eval(&columns, rows)).collect::<Result<Vec<_>, _>>()?;
+                let filter = filter.map(|f| f.eval_filter(&columns, rows)).transpose()?;
+                self.accumulator.update(&args, groups, filter.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// State columns of all groups.
+    pub fn states(&mut self, segment: &BoundSegment) -> Result<Vec<ArrayRef>> {
+        match &mut self.feed {
+            Feed::Extreme { column, ids, .. } => {
+                let (groups, found): (Vec<u32>, Vec<u32>) = ids.iter().enumerate().filter(|(_, id)| **id != NO_ID).map(|(g, id)| (g as u32, *id)).unzip();
+                ids.fill(NO_ID);
+                let values = segment.columns[*column].dict()?.values_sorted(&found, None)?;
+                self.accumulator.update(&[values], &groups, None)?;
+            }
+            Feed::Distinct { column, cardinality, bits } => {
+                let dict = segment.columns[*column].dict()?;
+                let (mut groups, mut ids) = (Vec::new(), Vec::new());
+                for (w, word) in bits.iter_mut().enumerate() {
+                    let mut rest = std::mem::take(word);
+                    while rest != 0 {
+                        let bit = w as u64 * 64 + u64::from(rest.trailing_zeros());
+                        rest &= rest - 1;
+                        groups.push((bit / *cardinality) as u32);
+                        ids.push((bit % *cardinality) as u32);
+                    }
+                    if ids.len() >= 4096 {
+                        self.accumulator.update(&[dict.values_sorted(&ids, None)?], &groups, None)?;
+                        groups.clear();
+                        ids.clear();
+                    }
+                }
+                self.accumulator.update(&[dict.values_sorted(&ids, None)?], &groups, None)?;
+            }
+            _ => {}
+        }
+        Ok(self.accumulator.state()?)
+    }
+}
+
+/// The cheapest way to feed an aggregate.
+fn feed(segment: &BoundSegment, call: &shard_plan::AggregateCall, accumulator: &mut dyn Accumulator) -> Feed {
+    let any = accumulator.as_any_mut();
+    if any.is::<Count>() {
+        return match call.args.as_slice() {
+            [] => Feed::Rows,
+            [Expr::Column { index, ty }] if !ty.multi || call.function == "count" => {
+                let bound = &segment.columns[*index as usize];
+                match (bound.nullable, bound.nulls.is_some()) {
+                    (false, _) => Feed::Rows,
+                    (true, true) => Feed::NonNull { column: *index as usize },
+                    (true, false) => Feed::Arrays,
+                }
+            }
+            _ => Feed::Arrays,
+        };
+    }
+    let [argument] = call.args.as_slice() else { return Feed::Arrays };
+    let Some((column, ty)) = column_of(argument) else { return Feed::Arrays };
+    let bound = &segment.columns[column];
+    if bound.stored().is_none() || bound.ty.multi {
+        return Feed::Arrays;
+    }
+    if matches!(argument, Expr::Column { .. })
+        && let Some(dict) = bound.single_dict()
+    {
+        match call.function.as_str() {
+            "min" | "anyvalue" => return Feed::Extreme { column, max: false, ids: Vec::new() },
+            "max" => return Feed::Extreme { column, max: true, ids: Vec::new() },
+            name if OF_DISTINCT.contains(&name) && call.params.is_empty() => {
+                return Feed::Distinct { column, cardinality: u64::from(dict.len()).max(1), bits: Vec::new() };
+            }
+            _ => {}
+        }
+    }
+    let integers = any.is::<SumLong>()
+        || any.is::<AvgLong>()
+        || any.is::<MinMax<Int32Type>>()
+        || any.is::<MinMax<Int64Type>>()
+        || any.is::<MinMax<TimestampMillisecondType>>();
+    let doubles = any.is::<SumDouble>() || any.is::<AvgDouble>() || any.is::<MinMax<Float64Type>>() || any.is::<MinMax<Float32Type>>();
+    match (bound.ty.data.physical(), ty.data.physical()) {
+        (Physical::Int, Physical::Int) if integers && bound.ty.data != DataType::Boolean => Feed::Integers { column },
+        (Physical::Int | Physical::Float, Physical::Float) if doubles && bound.ty.data != DataType::Boolean => Feed::Doubles { column },
+        _ => Feed::Arrays,
+    }
+}
+
+fn feed_integers(accumulator: &mut dyn Accumulator, groups: &[u32], values: &[i64]) {
+    let any = accumulator.as_any_mut();
+    if let Some(sum) = any.downcast_mut::<SumLong>() {
+        sum.add_slice(groups, values);
+    } else if let Some(avg) = any.downcast_mut::<AvgLong>() {
+        avg.add_slice(groups, values);
+    } else if let Some(best) = any.downcast_mut::<MinMax<Int64Type>>() {
+        best.add_slice(groups, values);
+    } else if let Some(best) = any.downcast_mut::<MinMax<TimestampMillisecondType>>() {
+        best.add_slice(groups, values);
+    } else if let Some(best) = any.downcast_mut::<MinMax<Int32Type>>() {
+        groups.iter().zip(values).for_each(|(g, v)| best.add_one_group(*g, *v as i32));
+    }
+}
+
+fn feed_doubles(accumulator: &mut dyn Accumulator, groups: &[u32], values: &[f64]) {
+    let any = accumulator.as_any_mut();
+    if let Some(sum) = any.downcast_mut::<SumDouble>() {
+        sum.add_slice(groups, values);
+    } else if let Some(avg) = any.downcast_mut::<AvgDouble>() {
+        avg.add_slice(groups, values);
+    } else if let Some(best) = any.downcast_mut::<MinMax<Float64Type>>() {
+        best.add_slice(groups, values);
+    } else if let Some(best) = any.downcast_mut::<MinMax<Float32Type>>() {
+        groups.iter().zip(values).for_each(|(g, v)| best.add_one_group(*g, *v as f32));
+    }
+}
+
+/// Drops the values of null rows, and their groups.
+fn without_nulls<'g, T: Copy>(input: &Input<'_>, column: usize, selection: &Selection, groups: &'g [u32], values: &mut Vec<T>, kept: &'g mut Vec<u32>) -> &'g [u32] {
+    let bound = &input.columns[column];
+    if bound.nulls.is_none() {
+        return groups;
+    }
+    kept.clear();
+    let mut n = 0;
+    for (i, row) in selection.rows.iter().enumerate() {
+        if !bound.is_null(input.first_row + u64::from(*row)) {
+            values[n] = values[i];
+            kept.push(groups[i]);
+            n += 1;
+        }
+    }
+    values.truncate(n);
+    kept
+}
+
+fn load_integers(
+    input: &Input<'_>,
+    column: usize,
+    vector: Vector,
+    selection: &Selection,
+    scratch: &mut Scratch,
+    ids: &mut Vec<u32>,
+    out: &mut Vec<i64>,
+) -> Result<()> {
+    let bound = &input.columns[column];
+    match input.blocks[column].page().map(Page::values) {
+        Some(PageValues::Ints(page)) => decode::ints(page, &selection.rows, &mut scratch.ids, out),
+        Some(PageValues::Ids(_)) => {
+            column_ids(column, input, vector, selection, ids);
+            let dictionary = bound.dict()?.cell.borrow_dependent();
+            out.clear();
+            if let Some(values) = dictionary.as_i32() {
+                out.extend(ids.iter().map(|id| i64::from(values[*id as usize])));
+            } else if let Some(values) = dictionary.as_i64() {
+                out.extend(ids.iter().map(|id| values[*id as usize]));
+            }
+        }
+        _ => out.clear(),
+    }
+    Ok(())
+}
+
+fn load_doubles(
+    input: &Input<'_>,
+    column: usize,
+    vector: Vector,
+    selection: &Selection,
+    scratch: &mut Scratch,
+    (ids, integers): (&mut Vec<u32>, &mut Vec<i64>),
+    out: &mut Vec<f64>,
+) -> Result<()> {
+    let bound = &input.columns[column];
+    match input.blocks[column].page().map(Page::values) {
+        Some(PageValues::Floats(page)) => decode::floats(page, &selection.rows, out),
+        Some(PageValues::Ids(_)) if bound.ty.data.physical() == Physical::Float => {
+            column_ids(column, input, vector, selection, ids);
+            let dictionary = bound.dict()?.cell.borrow_dependent();
+            out.clear();
+            if let Some(values) = dictionary.as_f64() {
+                out.extend(ids.iter().map(|id| values[*id as usize]));
+            } else if let Some(values) = dictionary.as_f32() {
+                out.extend(ids.iter().map(|id| f64::from(values[*id as usize])));
+            }
+        }
+        _ => {
+            load_integers(input, column, vector, selection, scratch, ids, integers)?;
+            out.clear();
+            out.extend(integers.iter().map(|v| *v as f64));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an array is of the rows of a vector: a cheap sanity check for debug builds.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn casts_to_wider_numbers_are_looked_through() {
+        let column = Expr::Column { index: 3, ty: Type::INT };
+        assert_eq!(column_of(&column), Some((3, Type::INT)));
+        let cast = |ty, to| Expr::Cast { expr: Box::new(Expr::Column { index: 3, ty }), to, lenient: false };
+        assert_eq!(column_of(&cast(Type::INT, Type::LONG)), Some((3, Type::LONG)));
+        assert_eq!(column_of(&cast(Type::FLOAT, Type::DOUBLE)), Some((3, Type::DOUBLE)));
+        assert_eq!(column_of(&cast(Type::LONG, Type::INT)), None);
+        assert_eq!(column_of(&cast(Type::STRING, Type::DOUBLE)), None);
+    }
+}

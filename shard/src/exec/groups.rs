@@ -1,0 +1,165 @@
+//! Group states by value: what a shard keeps, and how shards' results are merged.
+//!
+//! Up to [`SPLIT`] groups live in one table. Above that they are spread by a hash of the key over [`PARTS`] tables, so
+//! that no step, growth included, works on more than a small part of them (E-13, E-16).
+
+use crate::error::Result;
+use crate::exec::decode;
+use crate::exec::output::BoundGroups;
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use shard_plan::Error as PlanError;
+use shard_plan::group::hash_rows;
+use shard_plan::merge::Groups;
+use shard_plan::sort::take;
+use std::collections::VecDeque;
+
+/// Groups of one table before they are split.
+const SPLIT: usize = 16_384;
+const PARTS: usize = 64;
+/// Rows merged or scattered in one step.
+const STEP: usize = 2048;
+const SCATTER: usize = 8192;
+
+/// Groups and the state batches that are still to be merged into them.
+#[derive(Debug)]
+pub(crate) struct GroupMerge {
+    parts: Vec<Groups>,
+    pending: VecDeque<(Vec<ArrayRef>, usize, usize)>,
+    scattered: VecDeque<(usize, Vec<ArrayRef>)>,
+    limit: Option<u32>,
+    hashes: Vec<u64>,
+    keys: usize,
+}
+
+impl GroupMerge {
+    pub fn new(bound: &BoundGroups, limit: Option<u64>) -> Result<GroupMerge> {
+        let limit = limit.map(|l| u32::try_from(l).unwrap_or(u32::MAX - 1));
+        let mut single = Groups::new(&bound.key_types, &bound.aggregates)?;
+        if let Some(limit) = limit {
+            single.limit(limit);
+        }
+        Ok(GroupMerge { parts: vec![single], pending: VecDeque::new(), scattered: VecDeque::new(), limit, hashes: Vec::new(), keys: bound.keys.len() })
+    }
+
+    /// Takes key and state columns of `rows` groups.
+    pub fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) {
+        if rows > 0 {
+            self.pending.push_back((columns, 0, rows));
+        }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.pending.is_empty() && self.scattered.is_empty()
+    }
+
+    /// Groups so far, without what is pending.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(Groups::len).sum()
+    }
+
+    pub fn limit_reached(&self) -> bool {
+        self.parts.iter().any(Groups::limit_reached)
+    }
+
+    /// Merges a bounded number of rows; true when nothing is pending.
+    pub fn step(&mut self, bound: &BoundGroups) -> Result<bool> {
+        if let Some((part, columns)) = self.scattered.pop_front() {
+            let rows = columns[0].len();
+            self.parts[part].merge(&columns, rows)?;
+            return Ok(self.is_idle());
+        }
+        if self.parts.len() == 1 && self.keys > 0 && self.limit.is_none() && self.parts[0].len() > SPLIT {
+            let mut single = std::mem::replace(&mut self.parts, Vec::with_capacity(PARTS)).remove(0);
+            for _ in 0..PARTS {
+                self.parts.push(Groups::new(&bound.key_types, &bound.aggregates)?);
+            }
+            let rows = single.len();
+            self.pending.push_front((single.states()?, 0, rows));
+            return Ok(false);
+        }
+        let Some((columns, done, rows)) = self.pending.pop_front() else { return Ok(true) };
+        let now = (rows - done).min(if self.parts.len() == 1 { STEP } else { SCATTER });
+        let slice: Vec<ArrayRef> = columns.iter().map(|c| c.slice(done, now)).collect();
+        if done + now < rows {
+            self.pending.push_front((columns, done + now, rows));
+        }
+        if self.parts.len() == 1 {
+            self.parts[0].merge(&slice, now)?;
+            return Ok(self.is_idle());
+        }
+        hash_rows(&slice[..self.keys], now, &mut self.hashes)?;
+        let mut rows_of: Vec<Vec<u32>> = vec![Vec::new(); PARTS];
+        for (row, hash) in self.hashes.iter().enumerate() {
+            rows_of[(hash >> 32) as usize % PARTS].push(row as u32);
+        }
+        for (part, rows) in rows_of.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+            self.scattered.push_back((part, take(&slice, &UInt32Array::from(rows))?));
+        }
+        Ok(self.is_idle())
+    }
+
+    /// The table that rows go into directly, while there is only one.
+    pub fn single(&mut self) -> Option<&mut Groups> {
+        if self.parts.len() == 1 { self.parts.first_mut() } else { None }
+    }
+
+    /// States of the next part and its number of groups; `None` after the last. Call when idle.
+    pub fn emit(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+        match self.parts.pop() {
+            None => Ok(None),
+            Some(mut part) => {
+                let rows = part.len();
+                Ok(Some((part.states()?, rows)))
+            }
+        }
+    }
+}
+
+/// Rows of a vector, evaluated: keys, arguments and filters of every aggregate.
+#[derive(Debug)]
+pub(crate) struct Evaluated {
+    pub keys: Vec<ArrayRef>,
+    pub args: Vec<Vec<ArrayRef>>,
+    pub filters: Vec<Option<BooleanArray>>,
+    pub rows: usize,
+}
+
+/// Evaluates keys and arguments over decoded columns. Multi-value keys expand: a row counts once for each element, and
+/// for each combination when several keys are lists (E-4).
+pub(crate) fn evaluate(bound: &BoundGroups, columns: &[ArrayRef], rows: usize) -> Result<Evaluated> {
+    let mut keys = bound.keys.iter().map(|k| k.eval(columns, rows)).collect::<Result<Vec<_>, _>>()?;
+    let mut args = bound.args.iter().map(|args| args.iter().map(|a| a.eval(columns, rows)).collect::<Result<Vec<_>, _>>()).collect::<Result<Vec<_>, _>>()?;
+    let mut filters = bound.filters.iter().map(|f| f.as_ref().map(|f| f.eval_filter(columns, rows)).transpose()).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = rows;
+    for key in 0..keys.len() {
+        let Some(list) = decode::as_list(&keys[key]) else { continue };
+        let offsets = list.value_offsets();
+        let mut parents = Vec::new();
+        let mut elements = Vec::new();
+        for row in 0..list.len() {
+            if list.is_null(row) || offsets[row] == offsets[row + 1] {
+                // A null or empty list is one group of its own: NULL.
+                parents.push(row as u32);
+                elements.push(None);
+            } else {
+                for i in offsets[row]..offsets[row + 1] {
+                    parents.push(row as u32);
+                    elements.push(Some(i as u32));
+                }
+            }
+        }
+        let expanded = arrow_select::take::take(list.values(), &UInt32Array::from(elements), None).map_err(|e| PlanError::Plan(e.to_string()))?;
+        let parents = UInt32Array::from(parents);
+        keys = take(&keys, &parents)?;
+        keys[key] = expanded;
+        args = args.iter().map(|a| take(a, &parents)).collect::<Result<Vec<_>, _>>()?;
+        for filter in filters.iter_mut().flatten() {
+            let taken = arrow_select::take::take(&*filter, &parents, None).map_err(|e| PlanError::Plan(e.to_string()))?;
+            if let Some(boolean) = taken.as_any().downcast_ref::<BooleanArray>() {
+                *filter = boolean.clone();
+            }
+        }
+        rows = parents.len();
+    }
+    Ok(Evaluated { keys, args, filters, rows })
+}

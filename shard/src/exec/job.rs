@@ -1,0 +1,164 @@
+//! One query on its way through the shards: what its workers share.
+
+use crate::error::{Error, Result};
+use crate::exec::bind::BoundSegment;
+use crate::exec::output::BoundOutput;
+use crate::exec::request::{LeafAnswer, LeafRequest, LeafStats};
+use crate::exec::worker::{Partial, Worker};
+use crate::memory::Budget;
+use crate::rt::Shards;
+use crate::rt::task::{Class, Waker};
+use shard_plan::Registry;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Rows below which one shard does the whole query: waking a second one costs more than it saves.
+const ONE_SHARD_ROWS: u64 = 200_000;
+
+/// Locks a mutex whose data is whole between any two statements, so that a panic elsewhere does not matter.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a segment stands.
+#[derive(Debug)]
+pub(crate) enum Slot {
+    New,
+    Binding,
+    Bound(Arc<BoundSegment>),
+    Done,
+}
+
+pub(crate) struct SegmentSlot {
+    pub slot: Mutex<Slot>,
+    /// Index of the next block to be taken.
+    pub next: AtomicUsize,
+    /// A row of it passed the filter.
+    pub matched: AtomicBool,
+}
+
+/// What the workers of one query share.
+pub(crate) struct Job {
+    pub request: LeafRequest,
+    pub registry: Arc<Registry>,
+    pub host: Arc<str>,
+    pub output: BoundOutput,
+    pub segments: Vec<SegmentSlot>,
+    pub budget: Arc<Budget>,
+    /// Nothing can change the answer any more, or it has failed.
+    pub stop: AtomicBool,
+    /// Rows or groups towards an unordered limit.
+    pub gathered: AtomicU64,
+    pub scanned: AtomicU64,
+    failed: Mutex<Option<Error>>,
+    waiting: Mutex<Vec<Waker>>,
+    pub partials: Mutex<Vec<Partial>>,
+    pub stats: Mutex<LeafStats>,
+    remaining: AtomicUsize,
+    reply: flume::Sender<Result<LeafAnswer>>,
+}
+
+impl Job {
+    pub fn fail(&self, error: Error) {
+        lock(&self.failed).get_or_insert(error);
+        self.stop.store(true, Ordering::Relaxed);
+        self.wake_all();
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) && lock(&self.failed).is_some()
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Everything that wants to wait for a binding that another worker does registers before it looks again.
+    pub fn wait(&self, waker: Waker) {
+        lock(&self.waiting).push(waker);
+    }
+
+    pub fn wake_all(&self) {
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        waiting.iter().for_each(Waker::wake);
+    }
+
+    /// Counts a worker out; true for the last one.
+    pub fn leave(&self) -> bool {
+        self.remaining.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    pub fn answer(&self, outcome: Result<LeafAnswer>) {
+        let outcome = match lock(&self.failed).take() {
+            Some(error) => Err(error),
+            None => outcome,
+        };
+        // The caller may have gone; then nobody needs the answer.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// Cancels a query whose caller has gone.
+struct CancelOnDrop(Option<crate::exec::request::CancelToken>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(token) = &self.0 {
+            token.cancel();
+        }
+    }
+}
+
+impl Shards {
+    /// Runs a leaf plan. The future may be polled by any runtime; dropping it cancels the query.
+    pub fn run(&self, request: LeafRequest) -> impl Future<Output = Result<LeafAnswer>> + Send + 'static {
+        let started = self.start_job(request);
+        async move {
+            let (answer, token) = started?;
+            let mut guard = CancelOnDrop(Some(token));
+            let outcome = answer.recv_async().await.unwrap_or(Err(Error::Stopping));
+            guard.0 = None;
+            outcome
+        }
+    }
+
+    /// Runs a leaf plan and waits for it. For threads that may block.
+    pub fn run_blocking(&self, request: LeafRequest) -> Result<LeafAnswer> {
+        let (answer, _) = self.start_job(request)?;
+        answer.recv().unwrap_or(Err(Error::Stopping))
+    }
+
+    fn start_job(&self, request: LeafRequest) -> Result<(flume::Receiver<Result<LeafAnswer>>, crate::exec::request::CancelToken)> {
+        request.check(0)?;
+        let inner = &self.inner;
+        let output = BoundOutput::bind(&request.plan, &inner.registry, &request.params)?;
+        let rows = request.snapshot.rows();
+        let workers = if rows <= ONE_SHARD_ROWS { 1 } else { self.count() };
+        let (reply, answer) = flume::bounded(1);
+        let token = request.cancel.clone();
+        let segments = request.snapshot.segments.iter().map(|_| SegmentSlot { slot: Mutex::new(Slot::New), next: AtomicUsize::new(0), matched: AtomicBool::new(false) }).collect();
+        let stats = LeafStats { total_docs: rows, num_segments_queried: request.snapshot.segments.len() as u64, ..LeafStats::default() };
+        let job = Arc::new(Job {
+            budget: Budget::new(request.memory_limit),
+            request,
+            registry: inner.registry.clone(),
+            host: inner.host_name.clone(),
+            output,
+            segments,
+            stop: AtomicBool::new(false),
+            gathered: AtomicU64::new(0),
+            scanned: AtomicU64::new(0),
+            failed: Mutex::new(None),
+            waiting: Mutex::new(Vec::new()),
+            partials: Mutex::new(Vec::new()),
+            stats: Mutex::new(stats),
+            remaining: AtomicUsize::new(workers),
+            reply,
+        });
+        let first = self.next_shard();
+        for n in 0..workers {
+            self.submit(first + n, Class::Query, Box::new(Worker::new(job.clone(), n, workers)?));
+        }
+        Ok((answer, token))
+    }
+}

@@ -1,0 +1,76 @@
+//! The values of selected rows of a packed vector.
+
+use super::unpack::unpack;
+use super::{GROUP, Simd};
+use segfmt::encoding::packed::Packed;
+
+/// From this many selected rows on, unpacking the whole group is cheaper than reading them one by one.
+const WHOLE_GROUP: usize = 40;
+
+/// `out[i]` becomes value `rows[i]`; `rows` ascend and lie inside the vector. Width at most 32.
+pub fn gather(simd: Simd, packed: &Packed<'_>, rows: &[u32], out: &mut Vec<u32>) {
+    out.clear();
+    out.reserve(rows.len());
+    let mut rest = rows;
+    let mut values = [0; GROUP];
+    while let Some(first) = rest.first() {
+        let group = *first as usize / GROUP;
+        let end = (group + 1) * GROUP;
+        let n = rest.iter().take(GROUP).position(|r| *r as usize >= end).unwrap_or(rest.len().min(GROUP));
+        let (here, after) = rest.split_at(n);
+        if n >= WHOLE_GROUP {
+            unpack(simd, packed.width(), packed.group(group), &mut values);
+            out.extend(here.iter().map(|r| values[*r as usize % GROUP]));
+        } else {
+            out.extend(here.iter().map(|r| packed.get(*r as usize) as u32));
+        }
+        rest = after;
+    }
+}
+
+/// `out[i]` becomes value `first + i` for `len` rows; `first` is a multiple of 512. Width at most 32.
+pub fn decode(simd: Simd, packed: &Packed<'_>, first: usize, len: usize, out: &mut Vec<u32>) {
+    debug_assert_eq!(first % GROUP, 0, "vectors start at a group");
+    out.clear();
+    out.resize(len.next_multiple_of(GROUP), 0);
+    for (group, chunk) in (first / GROUP..).zip(out.chunks_exact_mut(GROUP)) {
+        if let Ok(chunk) = <&mut [u32; GROUP]>::try_from(chunk) {
+            unpack(simd, packed.width(), packed.group(group), chunk);
+        }
+    }
+    out.truncate(len);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn equals_reading_one_by_one(width in 1u8..=32, seed: u64, picks in proptest::collection::vec(0.0..1.0f64, 0..6), len in 1usize..3000) {
+            let mask = u64::MAX >> (64 - u32::from(width));
+            let value = |i: usize| (i as u64 + 1).wrapping_mul(seed | 1).rotate_left(17) & mask;
+            let mut bytes = Vec::new();
+            segfmt::encoding::packed::pack(len, width, value, &mut bytes);
+            let packed = Packed::new(width, len, &bytes).unwrap();
+            // Each group of 512 rows is picked with a density of its own.
+            let rows: Vec<u32> = (0..len as u32)
+                .filter(|r| {
+                    let density = picks.get(*r as usize / 512).copied().unwrap_or(0.03);
+                    f64::from(r.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24) < density
+                })
+                .collect();
+            for simd in [Simd::Avx2, Simd::Portable] {
+                let mut out = Vec::new();
+                gather(simd, &packed, &rows, &mut out);
+                prop_assert_eq!(out.len(), rows.len());
+                prop_assert!(rows.iter().zip(&out).all(|(r, v)| value(*r as usize) == u64::from(*v)));
+                let first = len / 2 / 512 * 512;
+                decode(simd, &packed, first, len - first, &mut out);
+                prop_assert!(out.iter().enumerate().all(|(i, v)| value(first + i) == u64::from(*v)));
+                prop_assert_eq!(out.len(), len - first);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! glommio executors: the same loop as plain threads, with reads by io_uring.
+//!
+//! Traps that shape this file: a failed start shows only at the join, so every shard reports when it runs; the default
+//! preempt timer of 100 ms would hold back reads while a scan runs, so the loop yields to the reactor while reads are
+//! on their way; `shared_channel` panics outside glommio, so the inbox is a flume channel.
+
+use crate::io::{ReadDone, ReadQueue, ReadRequest};
+use crate::rt::schedule::Scheduler;
+use crate::rt::threads::accept;
+use crate::rt::{Seat, panic_text};
+use glommio::io::DmaFile;
+use glommio::{LocalExecutorBuilder, Placement};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Longest time that the reactor is not looked at while reads are on their way.
+const PREEMPT: Duration = Duration::from_micros(250);
+
+pub(crate) fn spawn(seat: Seat, io_memory: usize) -> Result<std::thread::JoinHandle<()>, String> {
+    let placement = seat.cpu.map_or(Placement::Unbound, Placement::Fixed);
+    let name = format!("shard-{}", seat.shard);
+    let shard = seat.shard;
+    let death = seat.death.clone();
+    let builder = LocalExecutorBuilder::new(placement)
+        .name(&name)
+        .io_memory(io_memory)
+        .ring_depth(128)
+        .preempt_timer(PREEMPT);
+    // The executor is made, run and torn down inside a thread of ours, so that its end is seen like any other's.
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(move || {
+            let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| match builder.make() {
+                Ok(executor) => executor.run(run(seat)),
+                // Dropping the seat drops its `ready` sender: the starter sees that this shard does not run.
+                Err(e) => tracing::warn!(shard, "glommio does not start: {e}"),
+            }));
+            if let Err(payload) = outcome {
+                death(shard, &panic_text(&*payload));
+            }
+        })
+        .map_err(|e| format!("no thread for a shard: {e}"))
+}
+
+async fn run(seat: Seat) {
+    let reads = RingReads::default();
+    let _ = seat.ready.send(seat.settle());
+    let mut scheduler = Scheduler::new(seat.shard, seat.metrics.clone());
+    loop {
+        while let Ok(message) = seat.receiver.try_recv() {
+            if !accept(&mut scheduler, &seat, message) {
+                return;
+            }
+        }
+        if scheduler.run_one(&seat.inbox, &reads) {
+            if reads.in_flight.get() > 0 {
+                glommio::executor().yield_task_queue_now().await;
+            }
+        } else {
+            match seat.receiver.recv_async().await {
+                Ok(message) => {
+                    if !accept(&mut scheduler, &seat, message) {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Reads through this executor's ring. Open files are kept by path.
+#[derive(Default)]
+struct RingReads {
+    in_flight: Rc<Cell<usize>>,
+    files: Rc<RefCell<HashMap<u64, Rc<DmaFile>>>>,
+}
+
+impl ReadQueue for RingReads {
+    fn read(&self, request: ReadRequest, done: ReadDone) {
+        let (in_flight, files) = (self.in_flight.clone(), self.files.clone());
+        in_flight.set(in_flight.get() + 1);
+        glommio::spawn_local(async move {
+            let outcome = read(&files, &request).await;
+            in_flight.set(in_flight.get() - 1);
+            done(outcome);
+        })
+        .detach();
+    }
+}
+
+async fn read(files: &RefCell<HashMap<u64, Rc<DmaFile>>>, request: &ReadRequest) -> std::io::Result<crate::io::memory::Block> {
+    if !request.file.direct() {
+        // No O_DIRECT on this file system (tmpfs): a buffered read does not wait for a device.
+        return request.file.read(request.offset, request.len);
+    }
+    let known = files.borrow().get(&request.file.id()).cloned();
+    let file = match known {
+        Some(file) => file,
+        None => {
+            let file = Rc::new(DmaFile::open(request.file.path()).await.map_err(into_io)?);
+            let mut files = files.borrow_mut();
+            if files.len() >= 1024 {
+                files.clear();
+            }
+            files.insert(request.file.id(), file.clone());
+            file
+        }
+    };
+    let result = file.read_at(request.offset, request.len).await.map_err(into_io)?;
+    if result.len() < request.len {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::UnexpectedEof,
+            format!("{} bytes are there, {} expected", result.len(), request.len),
+        ));
+    }
+    crate::io::memory::Block::copy_of(&result[..request.len])
+}
+
+fn into_io(e: glommio::GlommioError<()>) -> std::io::Error {
+    std::io::Error::other(e.to_string())
+}
