@@ -1,0 +1,247 @@
+//! Runs a plan: the leaves by whoever has the data, the rest here.
+
+use crate::error::{Result, SqlError, from_datafusion};
+use crate::plan::{Body, LeafQuery, Plan, ResultColumn};
+use crate::planner::Planned;
+use crate::pool::BudgetPool;
+use crate::stats::LeafStats;
+use crate::typing::conform;
+use cluster_types::ErrorCode;
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionStateBuilder, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt;
+use shard_plan::memory::{MemoryBudget, Unlimited};
+use shard_plan::reduce_exec::Reducer;
+use shard_plan::{LeafPlan, ReducePlan, Registry, Scalar};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Rows per batch above the leaves.
+const BATCH_ROWS: usize = 8192;
+
+/// What a leaf answers: rows or states as the plan's output says, and what it cost.
+#[derive(Debug, Clone, Default)]
+pub struct LeafAnswer {
+    pub batches: Vec<RecordBatch>,
+    pub stats: LeafStats,
+}
+
+pub type LeafFuture<'a> = Pin<Box<dyn Future<Output = Result<LeafAnswer>> + Send + 'a>>;
+
+/// Runs leaves where the data is. Dropping the future cancels the leaf.
+pub trait LeafRunner: Send + Sync {
+    fn run<'a>(&'a self, leaf: Arc<LeafPlan>, params: Arc<[Scalar]>) -> LeafFuture<'a>;
+}
+
+/// What an execution needs besides the plan.
+#[derive(Clone)]
+pub struct ExecuteContext {
+    pub registry: Arc<Registry>,
+    /// DataFusion is polled here and nowhere else (E-15).
+    pub bulk: tokio::runtime::Handle,
+    /// The query's memory.
+    pub budget: Arc<dyn MemoryBudget>,
+    /// Raised from outside to stop the query.
+    pub cancel: Arc<AtomicBool>,
+    pub deadline: Option<Instant>,
+}
+
+impl ExecuteContext {
+    /// No limits.
+    pub fn new(registry: Arc<Registry>, bulk: tokio::runtime::Handle) -> ExecuteContext {
+        ExecuteContext { registry, bulk, budget: Arc::new(Unlimited), cancel: Arc::default(), deadline: None }
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(SqlError::new(ErrorCode::QueryCancellation, "the query was cancelled"));
+        }
+        if self.deadline.is_some_and(|d| Instant::now() >= d) {
+            return Err(SqlError::new(ErrorCode::ExecutionTimeout, "the query ran past its timeout (timeoutMs)"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ExecuteContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecuteContext").field("cancel", &self.cancel).field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone)]
+pub struct QueryResult {
+    pub columns: Vec<ResultColumn>,
+    /// Columns in the Arrow form of their types; at least one batch.
+    pub batches: Vec<RecordBatch>,
+    pub stats: LeafStats,
+    /// Time outside the leaves.
+    pub reduce_nanos: u64,
+    /// What DataFusion measured per operator, for EXPLAIN ANALYZE.
+    pub operators: Option<String>,
+}
+
+impl QueryResult {
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// Runs a planned query.
+pub async fn execute(planned: &Planned, runner: Arc<dyn LeafRunner>, context: &ExecuteContext) -> Result<QueryResult> {
+    context.check()?;
+    let plan = planned.plan.clone();
+    match &plan.body {
+        Body::Leaf { leaf, reduce } => {
+            let mut answer = runner.run(leaf.clone(), planned.params.clone()).await?;
+            let start = Instant::now();
+            context.check()?;
+            let batch = reduced(leaf, reduce, &mut answer, &planned.params, context)?;
+            let batch = shaped(&batch, &plan.columns)?;
+            let reduce_nanos = nanos(start);
+            Ok(QueryResult { columns: plan.columns.clone(), batches: vec![batch], stats: answer.stats, reduce_nanos, operators: None })
+        }
+        Body::Above { plan: logical, .. } => {
+            let leaves = Arc::new(LeafContext {
+                runner,
+                context: context.clone(),
+                stats: Mutex::default(),
+                answers: Mutex::default(),
+            });
+            let start = Instant::now();
+            let work = above(logical.clone(), plan.clone(), leaves.clone());
+            // Dropping this future drops the guard, which stops the task.
+            let mut task = AbortOnDrop(context.bulk.spawn(work));
+            let waited = match context.deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline.into(), &mut task.0)
+                    .await
+                    .map_err(|_| SqlError::new(ErrorCode::ExecutionTimeout, "the query ran past its timeout (timeoutMs)"))?,
+                None => (&mut task.0).await,
+            };
+            let (batches, operators) =
+                waited.map_err(|e| SqlError::new(ErrorCode::Internal, format!("the query's task ended: {e}")))??;
+            let stats = leaves.stats.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let reduce_nanos = nanos(start);
+            Ok(QueryResult { columns: plan.columns.clone(), batches, stats, reduce_nanos, operators: Some(operators) })
+        }
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn nanos(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Merges a leaf's batches into rows.
+fn reduced(
+    leaf: &LeafPlan,
+    reduce: &ReducePlan,
+    answer: &mut LeafAnswer,
+    params: &[Scalar],
+    context: &ExecuteContext,
+) -> Result<RecordBatch> {
+    let mut reducer = Reducer::with_budget(reduce, &context.registry, params, context.budget.clone())?;
+    if let Some(limit) = leaf.options.num_groups_limit {
+        reducer.limit_groups(limit)?;
+    }
+    for batch in &answer.batches {
+        context.check()?;
+        reducer.push(batch.clone())?;
+    }
+    answer.stats.num_groups_limit_reached |= reducer.groups_limit_reached();
+    Ok(reducer.finish()?)
+}
+
+/// The batch in the exact types and names of the answer.
+fn shaped(batch: &RecordBatch, columns: &[ResultColumn]) -> Result<RecordBatch> {
+    let arrays = batch.columns().iter().zip(columns).map(|(a, c)| conform(a, c.ty)).collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(answer_schema(columns), arrays, &options)
+        .map_err(|e| SqlError::execution(e.to_string()))
+}
+
+fn answer_schema(columns: &[ResultColumn]) -> SchemaRef {
+    Arc::new(Schema::new(columns.iter().map(|c| crate::typing::field(&c.name, c.ty)).collect::<Vec<_>>()))
+}
+
+/// The leaves of one running query, for [`crate::leaf_table::LeafExec`].
+pub struct LeafContext {
+    runner: Arc<dyn LeafRunner>,
+    context: ExecuteContext,
+    stats: Mutex<LeafStats>,
+    /// Rows and time of each leaf, by number.
+    answers: Mutex<Vec<String>>,
+}
+
+impl LeafContext {
+    /// Runs one leaf and its reduce.
+    pub async fn run(&self, query: &LeafQuery) -> Result<RecordBatch> {
+        self.context.check()?;
+        let start = Instant::now();
+        let mut answer = self.runner.run(query.leaf.clone(), Arc::from([])).await?;
+        let batch = reduced(&query.leaf, &query.reduce, &mut answer, &[], &self.context)?;
+        let line = format!(
+            "leaf_{} table={} rows={} batches={} time={:.3}ms",
+            query.number,
+            query.leaf.table,
+            batch.num_rows(),
+            answer.batches.len(),
+            start.elapsed().as_secs_f64() * 1e3
+        );
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).merge(&answer.stats);
+        Ok(batch)
+    }
+}
+
+/// Runs DataFusion's part to the end.
+async fn above(logical: LogicalPlan, plan: Arc<Plan>, leaves: Arc<LeafContext>) -> Result<(Vec<RecordBatch>, String)> {
+    let failed = |e| from_datafusion(e, ErrorCode::QueryExecution);
+    let context = leaves.context.clone();
+    let config = SessionConfig::new()
+        .with_batch_size(BATCH_ROWS)
+        .with_target_partitions(1)
+        .with_repartition_joins(false)
+        .with_extension(leaves.clone());
+    let pool = Arc::new(BudgetPool::new(context.budget.clone()));
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc().map_err(failed)?;
+    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).build();
+    let physical = state.query_planner().create_physical_plan(&logical, &state).await.map_err(failed)?;
+    let task = Arc::new(TaskContext::from(&state));
+    let mut stream = execute_stream(physical.clone(), task).map_err(failed)?;
+    let mut batches = Vec::new();
+    while let Some(batch) = stream.next().await {
+        context.check()?;
+        batches.push(shaped(&batch.map_err(failed)?, &plan.columns)?);
+    }
+    if batches.is_empty() {
+        batches.push(RecordBatch::new_empty(answer_schema(&plan.columns)));
+    }
+    let mut operators = metrics(physical.as_ref());
+    for line in leaves.answers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        operators.push_str(line);
+        operators.push('\n');
+    }
+    Ok((batches, operators))
+}
+
+fn metrics(plan: &dyn ExecutionPlan) -> String {
+    datafusion::physical_plan::display::DisplayableExecutionPlan::with_metrics(plan).indent(false).to_string()
+}
