@@ -47,32 +47,38 @@ pub struct OperationRow {
     pub outcome: Outcome,
 }
 
-/// A JSON text as it was sent, and what it means.
-pub struct Document<T> {
-    text: Arc<str>,
+/// A JSON text as it was sent, and what it means, read at most once for all states that share it.
+pub struct Document<T>(Arc<Text<T>>);
+
+struct Text<T> {
+    text: Box<str>,
     parsed: OnceLock<Result<T, cluster_types::Error>>,
 }
 
 impl<T> Document<T> {
-    pub(crate) fn new(text: impl Into<Arc<str>>) -> Document<T> {
-        Document { text: text.into(), parsed: OnceLock::new() }
+    pub(crate) fn new(text: impl Into<Box<str>>) -> Document<T> {
+        Document(Arc::new(Text { text: text.into(), parsed: OnceLock::new() }))
     }
 
     /// The text as it was sent.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
+    }
+
+    fn parsed(&self, parse: fn(&str) -> Result<T, cluster_types::Error>) -> Result<&T, &cluster_types::Error> {
+        self.0.parsed.get_or_init(|| parse(&self.0.text)).as_ref()
     }
 }
 
 impl<T> fmt::Debug for Document<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.text())
     }
 }
 
-impl<T: Clone> Clone for Document<T> {
+impl<T> Clone for Document<T> {
     fn clone(&self) -> Document<T> {
-        Document { text: self.text.clone(), parsed: self.parsed.clone() }
+        Document(self.0.clone())
     }
 }
 
@@ -93,7 +99,7 @@ impl SchemaRow {
 
     /// The schema, read once. An error means that this version checks more strictly than the one that took it.
     pub fn schema(&self) -> Result<&Schema, &cluster_types::Error> {
-        self.document.parsed.get_or_init(|| Schema::from_json(&self.document.text)).as_ref()
+        self.document.parsed(Schema::from_json)
     }
 }
 
@@ -246,7 +252,7 @@ impl Table {
 
     /// The table config, read once. An error means that this version checks more strictly than the one that took it.
     pub fn config(&self) -> Result<&TableConfig, &cluster_types::Error> {
-        self.document.parsed.get_or_init(|| TableConfig::from_json(&self.document.text)).as_ref()
+        self.document.parsed(TableConfig::from_json)
     }
 
     pub fn table_type(&self) -> TableType {
@@ -372,17 +378,19 @@ impl State {
     /// not there as written is compared without regard to case, if only one table fits.
     pub fn resolve(&self, name: &str) -> Vec<&Arc<Table>> {
         let Ok(name) = TableName::parse(name) else { return Vec::new() };
-        let wanted = |table: &Table, same: fn(&str, &str) -> bool| {
-            let Ok(found) = TableName::parse(&table.name) else { return false };
-            same(&found.raw(), &name.raw()) && name.table_type().is_none_or(|t| found.table_type() == Some(t))
+        let types = match name.table_type() {
+            Some(table_type) => vec![table_type],
+            None => vec![TableType::Offline, TableType::Realtime],
         };
-        let exact: Vec<_> = self.tables().filter(|t| wanted(t, |a, b| a == b)).collect();
+        let names: Vec<String> = types.into_iter().map(|t| name.with_type(t).to_string()).collect();
+        let exact: Vec<_> = names.iter().filter_map(|name| self.table_by_name(name)).collect();
         if !exact.is_empty() {
             return exact;
         }
-        let folded: Vec<_> = self.tables().filter(|t| wanted(t, |a, b| a.to_lowercase() == b.to_lowercase())).collect();
-        let one_table = folded.windows(2).all(|pair| pair[0].raw_name() == pair[1].raw_name());
-        if one_table { folded } else { Vec::new() }
+        let folded: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let near: Vec<_> = self.tables().filter(|t| folded.contains(&t.name.to_lowercase())).collect();
+        let one_table = near.windows(2).all(|pair| pair[0].raw_name() == pair[1].raw_name());
+        if one_table { near } else { Vec::new() }
     }
 
     /// Tombstones by number, which is the order in which they were made.

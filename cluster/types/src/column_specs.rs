@@ -4,6 +4,8 @@
 //! (`fieldConfigList[].indexes`). They are added up here, once, so that nothing else reads them. A name that is not in the
 //! schema, or two places that contradict each other, is an error.
 
+use std::collections::BTreeSet;
+
 use segfmt::{BloomSpec, Codec, ColumnSpec, EncodingHint, PartitionFunction, PartitionSpec};
 use serde_json::Value as Json;
 
@@ -124,7 +126,7 @@ impl<'a> Derive<'a> {
     /// Position of a column that a key names; a wrong name is a problem.
     fn position(&mut self, key: impl Into<String>, name: &str) -> Option<usize> {
         match self.schema.require(key, name) {
-            Ok(_) => self.schema.columns().iter().position(|c| c.name == name),
+            Ok(_) => self.schema.position(name),
             Err(error) => {
                 self.problems.push(error);
                 None
@@ -291,9 +293,10 @@ impl<'a> Derive<'a> {
     }
 
     fn field_configs(&mut self) {
+        let mut seen = BTreeSet::new();
         for (n, field) in self.config.field_config_list.iter().enumerate() {
             let key = format!("fieldConfigList[{n}]");
-            if self.config.field_config_list[..n].iter().any(|f| f.name == field.name) {
+            if !seen.insert(&field.name) {
                 self.problem(format!("{key}.name"), format!("column `{}` is there twice", abbreviate(&field.name)));
                 continue;
             }

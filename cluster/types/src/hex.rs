@@ -3,7 +3,7 @@
 /// Bytes of a text of hexadecimal digits in either case; `None` where it is not one.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     digits

@@ -5,7 +5,7 @@
 //! not store (MAP, STRUCT, LIST, OPEN_STRUCT, UUID) are kept in the document and listed by [`Schema::unsupported`]: a
 //! table on such a schema is refused, never made without the column.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use segfmt::{DataType, Value};
@@ -71,6 +71,8 @@ pub struct Schema(Arc<Checked>);
 struct Checked {
     json: SchemaJson,
     columns: Vec<FieldSpec>,
+    /// Position of each column.
+    positions: HashMap<String, usize>,
     unsupported: Vec<(String, String)>,
 }
 
@@ -102,7 +104,8 @@ impl Schema {
         check.primary_key(&json.primary_key_columns);
         let Check { columns, unsupported, problems, .. } = check;
         Error::collect(problems)?;
-        Ok(Schema(Arc::new(Checked { json, columns, unsupported })))
+        let positions = columns.iter().enumerate().map(|(i, column)| (column.name.clone(), i)).collect();
+        Ok(Schema(Arc::new(Checked { json, columns, positions, unsupported })))
     }
 
     /// The document, in Pinot's order of keys.
@@ -124,7 +127,12 @@ impl Schema {
     }
 
     pub fn column(&self, name: &str) -> Option<&FieldSpec> {
-        self.0.columns.iter().find(|c| c.name == name)
+        self.position(name).map(|i| &self.0.columns[i])
+    }
+
+    /// Where a column stands in [`Schema::columns`].
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.0.positions.get(name).copied()
     }
 
     /// The column, or an error that says what `key` asked for and which name was probably meant.
@@ -407,8 +415,9 @@ impl Check<'_> {
     }
 
     fn primary_key(&mut self, columns: &[String]) {
+        let known: BTreeSet<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
         for (i, name) in columns.iter().enumerate() {
-            if !self.columns.iter().any(|c| c.name == *name) {
+            if !known.contains(name.as_str()) {
                 let hint = did_you_mean(name, self.columns.iter().map(|c| c.name.as_str())).map(str::to_owned);
                 self.problems.push(Error::UnknownColumn {
                     key: format!("primaryKeyColumns[{i}]"),

@@ -21,6 +21,10 @@ impl FileDisk {
     pub fn open(root: &Path) -> Result<FileDisk> {
         let shown = root.display().to_string();
         std::fs::create_dir_all(root).map_err(|e| Error::io("make", &shown, e))?;
+        // A new directory lasts only once the one around it does.
+        if let Some(parent) = root.canonicalize().map_err(|e| Error::io("open", &shown, e))?.parent() {
+            File::open(parent).and_then(|parent| parent.sync_all()).map_err(|e| Error::io("sync", &shown, e))?;
+        }
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
