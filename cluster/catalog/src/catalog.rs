@@ -101,6 +101,7 @@ struct Writer {
     log: Log,
     floor_ms: i64,
     since_snapshot: u64,
+    snapshot_error: Option<String>,
 }
 
 impl Catalog {
@@ -148,7 +149,7 @@ impl Catalog {
     }
 
     fn new(log: Log, state: State, recovery: Recovery, options: Options) -> Catalog {
-        let writer = Writer { log, floor_ms: state.log_time_ms(), since_snapshot: recovery.replayed };
+        let writer = Writer { log, floor_ms: state.log_time_ms(), since_snapshot: recovery.replayed, snapshot_error: None };
         Catalog {
             writer: Mutex::new(writer),
             state: ArcSwap::from_pointee(state),
@@ -205,7 +206,8 @@ impl Catalog {
     }
 
     /// Keeps the log short and the floor high. The command has been acknowledged whatever happens here: a failure of the
-    /// floor poisons the log and so shows at the next command, a failed snapshot is tried again after the next one.
+    /// floor poisons the log and so shows at the next command; a failed snapshot shows in [`Catalog::snapshot_error`] and is
+    /// tried again after a tenth of the usual distance.
     fn after(&self, writer: &mut Writer, state: &State) {
         writer.since_snapshot += 1;
         if state.log_time_ms().saturating_sub(writer.floor_ms) >= self.options.floor_every_ms
@@ -213,9 +215,17 @@ impl Catalog {
         {
             writer.floor_ms = state.log_time_ms();
         }
-        if writer.since_snapshot >= self.options.snapshot_every.max(1) && writer.log.save_snapshot(state).is_ok() {
-            writer.since_snapshot = 0;
+        let every = self.options.snapshot_every.max(1);
+        if writer.since_snapshot >= every {
+            let saved = writer.log.save_snapshot(state);
+            writer.since_snapshot = if saved.is_ok() { 0 } else { every - every / 10 };
+            writer.snapshot_error = saved.err().map(|error| error.chain());
         }
+    }
+
+    /// Why the last snapshot could not be written, if it could not: the log grows until one can.
+    pub fn snapshot_error(&self) -> Option<String> {
+        lock(&self.writer).snapshot_error.clone()
     }
 
     /// Records the floor; a node calls this each second and before it stops.
@@ -231,6 +241,7 @@ impl Catalog {
         let mut writer = lock(&self.writer);
         writer.log.save_snapshot(&self.state.load())?;
         writer.since_snapshot = 0;
+        writer.snapshot_error = None;
         Ok(())
     }
 

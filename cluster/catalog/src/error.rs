@@ -54,4 +54,15 @@ impl Error {
     pub(crate) fn corrupt(file: &str, offset: u64, reason: impl Into<String>) -> Error {
         Error::Corrupt { file: file.to_owned(), offset, reason: reason.into() }
     }
+
+    /// The error with its sources in one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
 }

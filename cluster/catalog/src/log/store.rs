@@ -149,7 +149,7 @@ impl Log {
     /// Appends a record and makes it last. After an error nothing is known about it until the log is opened again.
     pub fn append(&mut self, payload: Vec<u8>) -> Result<u64> {
         self.check()?;
-        self.try_append(payload).inspect_err(|error| self.poisoned = Some(chain_of(error)))
+        self.try_append(payload).inspect_err(|error| self.poisoned = Some(error.chain()))
     }
 
     fn try_append(&mut self, payload: Vec<u8>) -> Result<u64> {
@@ -185,7 +185,7 @@ impl Log {
             return Ok(());
         }
         let floor = self.last.index;
-        self.slots.write(Slot { floor, ..slot }).inspect_err(|error| self.poisoned = Some(chain_of(error)))
+        self.slots.write(Slot { floor, ..slot }).inspect_err(|error| self.poisoned = Some(error.chain()))
     }
 
     /// Writes the state after the last record and lets go of the log that the snapshot before it made superfluous. A failure
@@ -230,17 +230,6 @@ impl Log {
         }
         Ok(())
     }
-}
-
-/// An error with its sources in one line, for the message of a poisoned store.
-fn chain_of(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn file_name(first_index: u64) -> String {

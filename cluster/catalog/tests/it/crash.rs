@@ -165,3 +165,20 @@ fn a_failed_snapshot_leaves_the_log_working() {
         assert_eq!(again.snapshot().digest(), catalog.snapshot().digest());
     }
 }
+
+#[test]
+fn a_snapshot_that_fails_by_itself_is_said_and_tried_again() {
+    let (clock, disk) = (clock(), FaultyDisk::new());
+    let every_command = cluster_catalog::Options { snapshot_every: 1, ..options(&clock) };
+    let init = ClusterInit::CreateIfMissing(CLUSTER);
+    let catalog = Catalog::open_with(Arc::new(disk.clone()), init, every_command).unwrap();
+    // Record, its sync, floor, its sync; then the snapshot's file cannot be made.
+    disk.fail_after(4);
+    catalog.propose_body(put_schema("a")).unwrap();
+    let error = catalog.snapshot_error().unwrap();
+    assert!(error.contains("snapshot.new") && error.contains("the disk is broken"), "{error}");
+    disk.heal();
+    catalog.propose_body(put_schema("b")).unwrap();
+    assert_eq!(catalog.snapshot_error(), None);
+    assert!(disk.files().contains_key("snapshot-00000000000000000002"));
+}
