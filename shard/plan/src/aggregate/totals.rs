@@ -125,6 +125,12 @@ impl Compensated {
         self.error += other.error;
     }
 
+    /// How far `value` is above the sum.
+    #[inline]
+    pub fn distance(self, value: f64) -> f64 {
+        (value - self.sum) - self.error
+    }
+
     /// The sum, rounded once. Infinities have no meaningful error: their sum stands, +inf with -inf being NaN.
     pub fn value(self) -> f64 {
         let value = self.sum + self.error;

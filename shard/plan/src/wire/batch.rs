@@ -11,9 +11,9 @@ const MAGIC: [u8; 4] = *b"GAMB";
 const VERSION: u32 = 1;
 const HEAD: usize = 24;
 /// Most rows of one batch: what is said about a batch without columns cannot make a reader allocate more.
-const MAX_ROWS: usize = 1 << 26;
+pub(super) const MAX_ROWS: usize = 1 << 26;
 
-fn undecodable(what: impl std::fmt::Display) -> Error {
+pub(super) fn undecodable(what: impl std::fmt::Display) -> Error {
     Error::Plan(format!("bytes are not encoded batches: {what}"))
 }
 
@@ -55,15 +55,13 @@ pub fn decode_batches(bytes: &[u8], max_bytes: usize) -> Result<Vec<RecordBatch>
     if number(16) != xxhash_rust::xxh3::xxh3_64(stream) {
         return Err(undecodable("the checksum differs"));
     }
+    super::stream_check::check(stream)?;
     // The decoder takes slices of what is there and allocates by the bytes present, not by the lengths they state.
     let mut buffer = Buffer::from(stream);
     let mut decoder = StreamDecoder::new();
     let mut batches = Vec::new();
     while !buffer.is_empty() {
         if let Some(batch) = decoder.decode(&mut buffer).map_err(undecodable)? {
-            if batch.num_rows() > MAX_ROWS {
-                return Err(undecodable(format!("a batch of {} rows", batch.num_rows())));
-            }
             batches.push(batch);
         }
     }

@@ -12,6 +12,7 @@
 mod batch;
 mod expr;
 mod message;
+mod stream_check;
 mod validate;
 mod value;
 
