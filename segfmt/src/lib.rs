@@ -24,6 +24,8 @@ pub mod dictionary;
 pub mod encoding;
 pub mod error;
 pub mod footer;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hash;
 pub mod index;
 pub mod page;
@@ -65,5 +67,7 @@ pub use writer::{
 pub const BLOCK_ROWS: u32 = 65_536;
 /// Dictionaries with more entries carry the hash of each (E-13).
 pub const HASHES_ABOVE: u32 = 4_096;
+/// Most values of one block: 1,024 a row for multi-value columns. Bounds what a page can claim.
+pub const MAX_BLOCK_VALUES: u32 = 1 << 26;
 /// Edition of encodings and index kinds that this build writes; SPEC.md lists them.
 pub const EDITION: u32 = 1;

@@ -238,6 +238,10 @@ impl<W: Write> SegmentWriter<W> {
         for (block, first) in (0..rows).step_by(block_rows).enumerate() {
             let n = (rows - first).min(block_rows);
             let range = p.value_range(first, first + n);
+            if range.len() > crate::MAX_BLOCK_VALUES as usize {
+                let limit = u64::from(crate::MAX_BLOCK_VALUES);
+                return Err(Error::too_large("the values of one block", range.len() as u64, limit).in_block(block as u32));
+            }
             let (mut header, main, extra) = match choice {
                 Choice::Dictionary { ids, .. } => ids::encode(&ids[range.clone()], n as u32),
                 Choice::Raw { codec } => match &p.normal {

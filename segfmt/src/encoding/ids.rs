@@ -102,7 +102,7 @@ impl<'a> IdPage<'a> {
     pub fn check(&self, cardinality: u32) -> Result<()> {
         let bad = |id: u32| Err(Error::corrupt(format!("id {id} in a dictionary of {cardinality} entries")));
         match self {
-            Self::Constant { id, .. } if *id >= cardinality => bad(*id),
+            Self::Constant { id, len } if *len > 0 && *id >= cardinality => bad(*id),
             Self::Constant { .. } => Ok(()),
             Self::Packed(p) => {
                 if !p.padding_is_zero() {

@@ -243,6 +243,7 @@ fn check_blocks(directory: &[u8], shared: &Shared, meta: &ColumnMeta) -> Result<
             && e.len % 64 == 0
             && e.null_count <= rows
             && (multi_value || e.values == rows)
+            && e.values <= crate::MAX_BLOCK_VALUES
             && (1..=10).contains(&e.encoding)
             && b[22] == 0
             && b[23] == 0;
