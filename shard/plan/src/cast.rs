@@ -13,7 +13,7 @@
 //! | TIMESTAMP | STRING | `yyyy-MM-dd HH:mm:ss.S`, UTC |
 //! | DOUBLE, FLOAT | STRING | as Java: `1.5`, `1.0E10`, `NaN`, `Infinity` |
 //! | BYTES | STRING | lower-case hex, and back |
-//! | STRING | JSON | the text, which must be JSON |
+//! | STRING | JSON | the text, which must be JSON; a TIMESTAMP, NaN or infinity becomes a JSON string |
 //!
 //! Multi-value types convert element by element; a single value never becomes an array nor back.
 
@@ -114,7 +114,8 @@ pub fn cast_array(array: &ArrayRef, from: Type, to: Type, lenient: bool) -> Resu
         DataType::Int => cast.from_longs::<Int32Type>(array, i64::from),
         DataType::Timestamp if matches!(to.data, DataType::String | DataType::Json) => {
             let times = array.as_primitive::<TimestampMillisecondType>();
-            Ok(Arc::new(times.iter().map(|v| v.map(format_timestamp)).collect::<StringArray>()))
+            let text = |ms| if to.data == DataType::Json { format!("\"{}\"", format_timestamp(ms)) } else { format_timestamp(ms) };
+            Ok(Arc::new(times.iter().map(|v| v.map(text)).collect::<StringArray>()))
         }
         DataType::Long => cast.from_longs::<Int64Type>(array, |v| v),
         DataType::Timestamp => cast.from_longs::<TimestampMillisecondType>(array, |v| v),
@@ -223,8 +224,11 @@ impl Cast {
             })?),
             DataType::Double => Arc::new(v.unary::<_, Float64Type>(|x| normalize_f64(wide(x)))),
             DataType::Boolean => Arc::new(BooleanArray::from_unary(v, |x| wide(x) != 0.0)),
-            DataType::String | DataType::Json => {
-                Arc::new(v.iter().map(|x| x.map(&text)).collect::<StringArray>())
+            DataType::String => Arc::new(v.iter().map(|x| x.map(&text)).collect::<StringArray>()),
+            // JSON has no number for them.
+            DataType::Json => {
+                let json = |x| if wide(x).is_finite() { text(x) } else { format!("\"{}\"", text(x)) };
+                Arc::new(v.iter().map(|x| x.map(json)).collect::<StringArray>())
             }
             DataType::BigDecimal => Arc::new(self.each::<_, _, LargeBinaryArray>(v.iter(), decimal)?),
             DataType::Bytes => return self.impossible("a number"),

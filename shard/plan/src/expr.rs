@@ -83,9 +83,11 @@ impl Expr {
 
     /// Calls `visit` on this node and all below it, parents first.
     pub fn walk<'e>(&'e self, visit: &mut dyn FnMut(&'e Expr)) {
-        visit(self);
-        for child in self.children() {
-            child.walk(visit);
+        // An explicit stack: a plan off the wire may be nested deeper than this thread's stack allows.
+        let mut open = vec![self];
+        while let Some(expr) = open.pop() {
+            visit(expr);
+            open.extend(expr.children().into_iter().rev());
         }
     }
 

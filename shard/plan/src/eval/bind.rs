@@ -4,7 +4,7 @@ use super::in_set::InSet;
 use super::like::Like;
 use super::node::{Context, Kind, Node};
 use super::text::expr_text;
-use crate::cast::is_infallible;
+use crate::cast::{can_cast, is_infallible};
 use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::function::{Datum, Registry};
@@ -185,7 +185,10 @@ impl Binder<'_> {
             Expr::Case { branches, otherwise, ty } => self.bind_case(branches, otherwise.as_deref(), *ty),
             Expr::Cast { expr: inner, to, lenient } => {
                 let inner = self.bind(inner)?;
-                Ok(self.cast(inner, *to, *lenient, expr))
+                match value_of(&inner) {
+                    Some(Scalar::Null(_)) => Ok(constant(Scalar::Null(*to))),
+                    _ => self.cast(inner, *to, *lenient, expr),
+                }
             }
             Expr::Call { function, version, args, ty } => self.bind_call(expr, function, *version, args, *ty),
         }
@@ -286,13 +289,16 @@ impl Binder<'_> {
     }
 
     /// A conversion, where one is needed.
-    fn cast(&self, inner: Node, to: Type, lenient: bool, source: &Expr) -> Node {
+    fn cast(&self, inner: Node, to: Type, lenient: bool, source: &Expr) -> Result<Node> {
         if inner.ty == to {
-            return inner;
+            return Ok(inner);
+        }
+        if !can_cast(inner.ty, to) {
+            return Err(Error::Signature(format!("cannot cast {} to {to} in {}", inner.ty, self.text(source))));
         }
         let mut traits = traits(to, &[&inner]);
         traits.fallible |= !lenient && !is_infallible(inner.ty, to);
-        node(Kind::Cast { expr: inner.into(), lenient, text: self.text(source) }, traits)
+        Ok(node(Kind::Cast { expr: inner.into(), lenient, text: self.text(source) }, traits))
     }
 
     fn bind_call(&self, expr: &Expr, function: &str, version: u32, args: &[Expr], ty: Type) -> Result<Node> {
@@ -311,10 +317,10 @@ impl Binder<'_> {
             .into_iter()
             .zip(&signature.args)
             .map(|(arg, to)| match &arg.kind {
-                Kind::Const(Scalar::Null(_)) => constant(Scalar::Null(*to)),
+                Kind::Const(Scalar::Null(_)) => Ok(constant(Scalar::Null(*to))),
                 _ => self.cast(arg, *to, false, expr),
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let constants: Vec<Option<Scalar>> = bound.iter().map(|a| value_of(a).cloned()).collect();
         let flags = function.flags();
         let kernel = function.bind(&signature.args, &constants)?;

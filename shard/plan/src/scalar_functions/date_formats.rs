@@ -38,7 +38,7 @@ pub(super) fn register(r: &mut Registry) {
         kernel(|args, rows| Ok(Arc::new(millis_to_longs(&args[0], rows, |ms| ms)?)))
     }).monotone());
     add(Function::new("todatetime", "INSTANT, STRING[, STRING]", Type::STRING, to_text));
-    add(Function::new("fromdatetime", "STRING, STRING[, STRING[, LONG]]", Type::LONG, from_text));
+    add(Function::new("fromdatetime", "STRING, STRING[, STRING[, LONG]]", Type::LONG, from_text).sees_nulls());
     add(Function::new("toiso8601", "INSTANT", Type::STRING, |_| {
         kernel(|args, rows| {
             let (v, pattern) = (Millis::of(&args[0])?, Pattern::new("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")?);
@@ -103,7 +103,7 @@ fn to_text(site: &Site) -> Result<Arc<dyn Kernel>> {
 
 /// fromDateTime(text, pattern[, zone[, default]]): without a default, a text that does not match is an error.
 fn from_text(site: &Site) -> Result<Arc<dyn Kernel>> {
-    if site.any_null() {
+    if site.is_null(0) || site.is_null(1) {
         return kernel(|_, rows| Ok(crate::eval::value::nulls(Type::LONG, rows)));
     }
     let source = site.literal(1, "a date pattern")?.to_owned();

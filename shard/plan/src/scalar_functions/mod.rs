@@ -1,9 +1,13 @@
 //! The scalar functions of Pinot's dialect, one file per family. A new one is one entry in one file's `register`.
 
 mod arithmetic;
+mod arrays;
+mod bits;
+mod conditionals;
 mod date_formats;
 mod date_parts;
 mod dates;
+mod encodings;
 mod json;
 mod math;
 mod regexps;
@@ -19,6 +23,10 @@ use crate::function::Registry;
 pub fn register_all(registry: &mut Registry) {
     arithmetic::register(registry);
     math::register(registry);
+    bits::register(registry);
+    conditionals::register(registry);
+    encodings::register(registry);
+    arrays::register(registry);
     dates::register(registry);
     date_parts::register(registry);
     date_formats::register(registry);

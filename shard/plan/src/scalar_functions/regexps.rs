@@ -18,7 +18,8 @@ pub(super) fn register(r: &mut Registry) {
     let mut add = |f: Function| r.add_scalar(Arc::new(f));
     add(Function::new("regexplike", "STRING, STRING[, STRING]", Type::BOOLEAN, like).aliases(&["regexplikevar", "regexpmatches"]));
     add(Function::new("regexpextract", "STRING, STRING[, INT[, STRING]]", Type::STRING, extract)
-        .aliases(&["regexpextractvar"]));
+        .aliases(&["regexpextractvar"])
+        .sees_nulls());
     add(Function::new("regexpsubstr", "STRING, STRING", Type::STRING, substr));
     add(Function::new("regexpcount", "STRING, STRING", Type::INT, count));
     add(Function::new("regexpreplace", "STRING, STRING, STRING[, INT[, INT[, STRING]]]", Type::STRING, replace)
@@ -112,7 +113,7 @@ fn like(site: &Site) -> Result<Arc<dyn Kernel>> {
 
 /// regexpExtract(text, pattern[, group[, default]]): the whole match is group 0, the default is ''.
 fn extract(site: &Site) -> Result<Arc<dyn Kernel>> {
-    if site.any_null() {
+    if (0..3).any(|i| site.is_null(i)) {
         return kernel(|_, rows| Ok(crate::eval::value::nulls(Type::STRING, rows)));
     }
     let patterns = Patterns::of(site, None)?;

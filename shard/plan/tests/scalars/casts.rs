@@ -106,6 +106,9 @@ fn texts() {
     check(Scalar::Long(-500), Type::TIMESTAMP, "1969-12-31 23:59:59.5");
     check(Scalar::Bytes(vec![0xab].into()), Type::STRING, "ab");
     check(Scalar::Json("1.5".into()), Type::DOUBLE, "1.5");
+    check(Scalar::Timestamp(0), Type::JSON, "\"1970-01-01 00:00:00.0\"");
+    check(Scalar::Double(f64::NAN), Type::JSON, "\"NaN\"");
+    check(Scalar::Long(7), Type::JSON, "7");
 }
 
 #[test]
@@ -152,7 +155,8 @@ fn null_stays_null_and_columns_agree_with_values() {
     for from in &samples {
         for data in DataType::ALL {
             let (ty, to) = (from.ty(), Type::single(data));
-            if !shard_plan::cast::can_cast(ty, to) {
+            // '1' is half a byte.
+            if !shard_plan::cast::can_cast(ty, to) || (ty, to) == (Type::STRING, Type::BYTES) {
                 continue;
             }
             let one = cast_scalar(from, to).unwrap_or_else(|e| panic!("{from:?} to {to}: {e}"));
