@@ -59,6 +59,18 @@ fn constant(scalar: Scalar) -> Node {
     Node { kind: Kind::Const(scalar), ty, fallible: false, deterministic: true, columns: Vec::new(), element: false }
 }
 
+/// A node that reads one input.
+fn input(kind: Kind, ty: Type, columns: Vec<u32>, element: bool) -> Node {
+    Node { kind, ty, fallible: false, deterministic: true, columns, element }
+}
+
+/// A BOOLEAN node over one child.
+#[inline(never)]
+fn over_one(inner: Node, kind: &dyn Fn(Box<Node>) -> Kind) -> Node {
+    let traits = traits(Type::BOOLEAN, &[&inner]);
+    node(kind(inner.into()), traits)
+}
+
 fn value_of(node: &Node) -> Option<&Scalar> {
     match &node.kind {
         Kind::Const(scalar) => Some(scalar),
@@ -110,87 +122,84 @@ fn fold(node: Node) -> Node {
 }
 
 impl Binder<'_> {
+    /// Dispatch only: binding recurses, and a frame that held the locals of every kind would bound the depth.
     pub(super) fn bind(&self, expr: &Expr) -> Result<Node> {
         match expr {
-            Expr::Column { index, ty } => Ok(Node {
-                kind: Kind::Column(*index),
-                ty: *ty,
-                fallible: false,
-                deterministic: true,
-                columns: vec![*index],
-                element: false,
-            }),
-            Expr::Element { ty } => Ok(Node {
-                kind: Kind::Element,
-                ty: *ty,
-                fallible: false,
-                deterministic: true,
-                columns: Vec::new(),
-                element: true,
-            }),
+            Expr::Column { index, ty } => Ok(input(Kind::Column(*index), *ty, vec![*index], false)),
+            Expr::Element { ty } => Ok(input(Kind::Element, *ty, Vec::new(), true)),
             Expr::Literal(scalar) => Ok(constant(scalar.clone())),
-            Expr::Param { index, ty } => {
-                let Some(scalar) = self.params.get(*index as usize) else {
-                    return Err(Error::Plan(format!("parameter {index} is not bound ({} are)", self.params.len())));
-                };
-                if scalar.is_null() {
-                    return Ok(constant(Scalar::Null(*ty)));
-                }
-                if scalar.ty() != *ty {
-                    return Err(Error::Plan(format!("parameter {index} is a {}, the plan asks for {ty}", scalar.ty())));
-                }
-                Ok(constant(scalar.clone()))
-            }
+            Expr::Param { index, ty } => self.bind_param(*index, *ty),
             Expr::Compare { op, left, right } => {
-                let (left, right) = self.pair(left, right)?;
-                let traits = traits(Type::BOOLEAN, &[&left, &right]);
-                Ok(node(Kind::Compare { op: *op, left: left.into(), right: right.into() }, traits))
+                self.bind_pair(left, right, &|left, right| Kind::Compare { op: *op, left, right })
             }
             Expr::IsDistinct { left, right, negated } => {
-                let (left, right) = self.pair(left, right)?;
-                let traits = traits(Type::BOOLEAN, &[&left, &right]);
-                Ok(node(Kind::IsDistinct { left: left.into(), right: right.into(), negated: *negated }, traits))
+                self.bind_pair(left, right, &|left, right| Kind::IsDistinct { left, right, negated: *negated })
             }
             Expr::In { expr, list, negated } => self.bind_in(expr, list, *negated),
             Expr::Like { expr, pattern, escape, insensitive, negated } => {
-                let inner = self.bind(expr)?;
-                if !matches!(inner.ty, Type::STRING | Type::JSON) {
-                    return Err(Error::Signature(format!("LIKE takes a STRING, got {}", inner.ty)));
-                }
-                let like = Like::new(pattern, *escape, *insensitive)?;
-                let traits = traits(Type::BOOLEAN, &[&inner]);
-                Ok(node(Kind::Like { expr: inner.into(), like, negated: *negated }, traits))
+                self.bind_like(expr, Like::new(pattern, *escape, *insensitive), *negated)
             }
             Expr::And(_) | Expr::Or(_) => self.bind_terms(expr),
-            Expr::Not(expr) => {
-                let inner = self.condition(expr)?;
-                let traits = traits(Type::BOOLEAN, &[&inner]);
-                Ok(node(Kind::Not(inner.into()), traits))
-            }
+            Expr::Not(expr) => self.condition(expr).map(|inner| over_one(inner, &Kind::Not)),
             Expr::IsNull { expr, negated } => {
-                let inner = self.bind(expr)?;
-                let traits = traits(Type::BOOLEAN, &[&inner]);
-                Ok(node(Kind::IsNull { expr: inner.into(), negated: *negated }, traits))
+                self.bind(expr).map(|inner| over_one(inner, &|expr| Kind::IsNull { expr, negated: *negated }))
             }
-            Expr::Quantified { all, list, predicate } => {
-                let list = self.bind(list)?;
-                let predicate = self.condition(predicate)?;
-                if !list.ty.multi {
-                    return Err(Error::Plan(format!("any()/all() over {}, which has no elements", list.ty)));
-                }
-                let mut traits = traits(Type::BOOLEAN, &[&list, &predicate]);
-                traits.element = list.element;
-                Ok(node(Kind::Quantified { all: *all, list: list.into(), predicate: predicate.into() }, traits))
-            }
+            Expr::Quantified { all, list, predicate } => self.bind_quantified(*all, list, predicate),
             Expr::Case { branches, otherwise, ty } => self.bind_case(branches, otherwise.as_deref(), *ty),
-            Expr::Cast { expr: inner, to, lenient } => {
-                let inner = self.bind(inner)?;
-                match value_of(&inner) {
-                    Some(Scalar::Null(_)) => Ok(constant(Scalar::Null(*to))),
-                    _ => self.cast(inner, *to, *lenient, expr),
-                }
-            }
+            Expr::Cast { expr: inner, to, lenient } => self.bind_cast(inner, *to, *lenient, expr),
             Expr::Call { function, version, args, ty } => self.bind_call(expr, function, *version, args, *ty),
+        }
+    }
+
+    #[inline(never)]
+    fn bind_param(&self, index: u32, ty: Type) -> Result<Node> {
+        let Some(scalar) = self.params.get(index as usize) else {
+            return Err(Error::Plan(format!("parameter {index} is not bound ({} are)", self.params.len())));
+        };
+        if scalar.is_null() {
+            return Ok(constant(Scalar::Null(ty)));
+        }
+        if scalar.ty() != ty {
+            return Err(Error::Plan(format!("parameter {index} is a {}, the plan asks for {ty}", scalar.ty())));
+        }
+        Ok(constant(scalar.clone()))
+    }
+
+    #[inline(never)]
+    fn bind_pair(&self, left: &Expr, right: &Expr, kind: &dyn Fn(Box<Node>, Box<Node>) -> Kind) -> Result<Node> {
+        let (left, right) = self.pair(left, right)?;
+        let traits = traits(Type::BOOLEAN, &[&left, &right]);
+        Ok(node(kind(left.into(), right.into()), traits))
+    }
+
+    #[inline(never)]
+    fn bind_like(&self, expr: &Expr, like: Result<Like>, negated: bool) -> Result<Node> {
+        let inner = self.bind(expr)?;
+        if !matches!(inner.ty, Type::STRING | Type::JSON) {
+            return Err(Error::Signature(format!("LIKE takes a STRING, got {}", inner.ty)));
+        }
+        let like = like?;
+        Ok(over_one(inner, &move |expr| Kind::Like { expr, like: like.clone(), negated }))
+    }
+
+    #[inline(never)]
+    fn bind_quantified(&self, all: bool, list: &Expr, predicate: &Expr) -> Result<Node> {
+        let list = self.bind(list)?;
+        let predicate = self.condition(predicate)?;
+        if !list.ty.multi {
+            return Err(Error::Plan(format!("any()/all() over {}, which has no elements", list.ty)));
+        }
+        let mut traits = traits(Type::BOOLEAN, &[&list, &predicate]);
+        traits.element = list.element;
+        Ok(node(Kind::Quantified { all, list: list.into(), predicate: predicate.into() }, traits))
+    }
+
+    #[inline(never)]
+    fn bind_cast(&self, inner: &Expr, to: Type, lenient: bool, source: &Expr) -> Result<Node> {
+        let inner = self.bind(inner)?;
+        match value_of(&inner) {
+            Some(Scalar::Null(_)) => Ok(constant(Scalar::Null(to))),
+            _ => self.cast(inner, to, lenient, source),
         }
     }
 
@@ -198,6 +207,7 @@ impl Binder<'_> {
         expr_text(expr, self.names).into()
     }
 
+    #[inline(never)]
     fn condition(&self, expr: &Expr) -> Result<Node> {
         let bound = self.bind(expr)?;
         match &bound.kind {
@@ -208,6 +218,7 @@ impl Binder<'_> {
     }
 
     /// Both sides of a comparison, of one type; a NULL literal takes the type of the other side.
+    #[inline(never)]
     fn pair(&self, left: &Expr, right: &Expr) -> Result<(Node, Node)> {
         let (a, b) = (self.bind(left)?, self.bind(right)?);
         if a.ty == b.ty {
@@ -229,6 +240,7 @@ impl Binder<'_> {
         }
     }
 
+    #[inline(never)]
     fn bind_in(&self, expr: &Expr, list: &Expr, negated: bool) -> Result<Node> {
         let inner = self.bind(expr)?;
         let list = self.bind(list)?;
@@ -245,6 +257,7 @@ impl Binder<'_> {
         Ok(node(Kind::In { expr: inner.into(), set, negated }, traits))
     }
 
+    #[inline(never)]
     fn bind_terms(&self, expr: &Expr) -> Result<Node> {
         let conjunction = matches!(expr, Expr::And(_));
         let mut terms = Vec::new();
@@ -269,6 +282,7 @@ impl Binder<'_> {
         Ok(node(if conjunction { Kind::And(terms) } else { Kind::Or(terms) }, traits))
     }
 
+    #[inline(never)]
     fn bind_case(&self, branches: &[(Expr, Expr)], otherwise: Option<&Expr>, ty: Type) -> Result<Node> {
         let typed = |expr: &Expr| -> Result<Node> {
             let bound = self.bind(expr)?;
@@ -289,6 +303,7 @@ impl Binder<'_> {
     }
 
     /// A conversion, where one is needed.
+    #[inline(never)]
     fn cast(&self, inner: Node, to: Type, lenient: bool, source: &Expr) -> Result<Node> {
         if inner.ty == to {
             return Ok(inner);
@@ -301,9 +316,15 @@ impl Binder<'_> {
         Ok(node(Kind::Cast { expr: inner.into(), lenient, text: self.text(source) }, traits))
     }
 
+    #[inline(never)]
     fn bind_call(&self, expr: &Expr, function: &str, version: u32, args: &[Expr], ty: Type) -> Result<Node> {
+        let bound = args.iter().map(|a| self.bind(a)).collect::<Result<Vec<_>>>()?;
+        self.finish_call(expr, function, version, bound, ty)
+    }
+
+    #[inline(never)]
+    fn finish_call(&self, expr: &Expr, function: &str, version: u32, bound: Vec<Node>, ty: Type) -> Result<Node> {
         let function = self.registry.scalar_at(function, version)?;
-        let mut bound = args.iter().map(|a| self.bind(a)).collect::<Result<Vec<_>>>()?;
         let types: Vec<Type> = bound.iter().map(|a| a.ty).collect();
         let constants: Vec<Option<Scalar>> = bound.iter().map(|a| value_of(a).cloned()).collect();
         let signature = function.resolve(&types, &constants)?;
@@ -313,14 +334,14 @@ impl Binder<'_> {
         if signature.args.len() != bound.len() {
             return Err(Error::Plan(format!("{} takes {} arguments", function.name(), signature.args.len())));
         }
-        bound = bound
+        let bound = bound
             .into_iter()
             .zip(&signature.args)
             .map(|(arg, to)| match &arg.kind {
                 Kind::Const(Scalar::Null(_)) => Ok(constant(Scalar::Null(*to))),
                 _ => self.cast(arg, *to, false, expr),
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<Node>>>()?;
         let constants: Vec<Option<Scalar>> = bound.iter().map(|a| value_of(a).cloned()).collect();
         let flags = function.flags();
         let kernel = function.bind(&signature.args, &constants)?;

@@ -15,7 +15,7 @@ use crate::function::{Datum, Kernel};
 use crate::scalar::Scalar;
 use crate::types::Type;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, NullArray, StringArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, NullArray, UInt32Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use std::sync::Arc;
 
@@ -107,9 +107,12 @@ fn no_column(index: u32) -> Error {
 
 /// Boolean result of a child as a column.
 fn boolean(datum: Datum, rows: usize) -> Result<BooleanArray> {
-    let array = into_array(datum, rows)?;
+    as_boolean(&into_array(datum, rows)?).cloned()
+}
+
+fn as_boolean(array: &ArrayRef) -> Result<&BooleanArray> {
     match array.as_boolean_opt() {
-        Some(values) => Ok(values.clone()),
+        Some(values) => Ok(values),
         None => Err(Error::Plan(format!("a condition has the Arrow type {}, it must be BOOLEAN", array.data_type()))),
     }
 }
@@ -125,93 +128,80 @@ fn is_scalar(datum: &Datum) -> bool {
 }
 
 impl Node {
+    /// Dispatch only: evaluation recurses, and a frame that held the locals of every kind would bound the depth.
     pub(super) fn eval(&self, cx: &Context) -> Result<Datum> {
         match &self.kind {
-            Kind::Column(index) => {
-                let column = cx.columns.get(*index as usize).ok_or_else(|| no_column(*index))?;
-                check_type(column.as_ref(), self.ty)?;
-                if column.len() != cx.rows {
-                    return Err(Error::Plan(format!("column {index} has {} rows, not {}", column.len(), cx.rows)));
-                }
-                Ok(Datum::Array(column.clone()))
-            }
+            Kind::Column(index) => self.column(*index, cx),
             Kind::Const(scalar) => Ok(Datum::Scalar(scalar.clone())),
-            Kind::Element => match cx.element {
-                Some(element) => {
-                    check_type(element.as_ref(), self.ty)?;
-                    Ok(Datum::Array(element.clone()))
-                }
-                None => Err(Error::Plan("an element stands outside any()/all()".to_owned())),
-            },
+            Kind::Element => self.element_of(cx),
             Kind::Compare { op, left, right } => {
-                let (a, b) = (left.eval(cx)?, right.eval(cx)?);
-                let constant = is_scalar(&a) && is_scalar(&b);
-                truth(compare(*op, &a, &b, if constant { 1 } else { cx.rows })?, constant)
+                pair(left, right, cx, &|a, b, rows| compare(*op, a, b, rows))
             }
             Kind::IsDistinct { left, right, negated } => {
-                let (a, b) = (left.eval(cx)?, right.eval(cx)?);
-                let constant = is_scalar(&a) && is_scalar(&b);
-                truth(is_distinct(&a, &b, *negated, if constant { 1 } else { cx.rows })?, constant)
+                pair(left, right, cx, &|a, b, rows| is_distinct(a, b, *negated, rows))
             }
-            Kind::In { expr, set, negated } => {
-                let value = expr.eval(cx)?;
-                let constant = is_scalar(&value);
-                truth(set.contains(&into_array(value, 1)?, *negated)?, constant)
-            }
-            Kind::Like { expr, like, negated } => {
-                let value = expr.eval(cx)?;
-                let constant = is_scalar(&value);
-                let array = into_array(value, 1)?;
-                let Some(texts) = array.as_string_opt::<i32>() else {
-                    return Err(Error::Plan(format!("LIKE over Arrow {}", array.data_type())));
-                };
-                truth(like_column(texts, like, *negated), constant)
-            }
-            Kind::Not(expr) => {
-                let value = expr.eval(cx)?;
-                let constant = is_scalar(&value);
-                truth(logic::not(&boolean(value, 1)?), constant)
-            }
-            Kind::IsNull { expr, negated } => Ok(match expr.eval(cx)? {
-                Datum::Scalar(scalar) => Datum::Scalar(Scalar::Boolean(scalar.is_null() != *negated)),
-                Datum::Array(array) => {
-                    let valid = match array.nulls() {
-                        Some(nulls) => nulls.inner().clone(),
-                        None => BooleanBuffer::new_set(cx.rows),
-                    };
-                    Datum::Array(Arc::new(BooleanArray::new(if *negated { valid } else { !&valid }, None)))
-                }
-            }),
+            Kind::In { expr, set, negated } => one(expr, cx, &|array| set.contains(array, *negated)),
+            Kind::Like { expr, like, negated } => one(expr, cx, &|array| like_column(array, like, *negated)),
+            Kind::Not(expr) => one(expr, cx, &|array| Ok(logic::not(as_boolean(array)?))),
+            Kind::IsNull { expr, negated } => is_null(expr, *negated, cx),
             Kind::And(parts) => Ok(Datum::Array(Arc::new(and_terms(parts, cx, false)?))),
             Kind::Or(parts) => Ok(Datum::Array(Arc::new(or_terms(parts, cx)?))),
             Kind::Quantified { all, list, predicate } => quantified(*all, list, predicate, cx),
             Kind::Case { branches, otherwise } => case(self.ty, branches, otherwise.as_deref(), cx),
-            Kind::Cast { expr, lenient, text } => {
-                let named = |e: Error| e.in_expression(|| text.to_string());
-                match expr.eval(cx)? {
-                    Datum::Scalar(scalar) => {
-                        cast_scalar_to(&scalar, self.ty, *lenient).map(Datum::Scalar).map_err(named)
-                    }
-                    Datum::Array(array) => {
-                        cast_array(&array, expr.ty, self.ty, *lenient).map(Datum::Array).map_err(named)
-                    }
-                }
-            }
-            Kind::Call { kernel, strict, args, text } => {
-                let args: Vec<Datum> = args.iter().map(|a| a.eval(cx)).collect::<Result<_>>()?;
-                if *strict && args.iter().any(|a| matches!(a, Datum::Scalar(s) if s.is_null())) {
-                    return Ok(Datum::Scalar(Scalar::Null(self.ty)));
-                }
-                // A non-deterministic function has another value in every row.
-                let constant = self.deterministic && args.iter().all(is_scalar);
-                let rows = if constant { 1 } else { cx.rows };
-                let result = kernel.call(&args, rows).map_err(|e| e.in_expression(|| text.to_string()))?;
-                if result.len() != rows {
-                    return Err(Error::Plan(format!("{text} returned {} rows for {rows}", result.len())));
-                }
-                if constant { Ok(Datum::Scalar(scalar_at(result.as_ref(), self.ty, 0)?)) } else { Ok(Datum::Array(result)) }
-            }
+            Kind::Cast { expr, lenient, text } => self.cast(expr, *lenient, text, cx),
+            Kind::Call { kernel, strict, args, text } => self.call(kernel.as_ref(), *strict, args, text, cx),
         }
+    }
+
+    #[inline(never)]
+    fn column(&self, index: u32, cx: &Context) -> Result<Datum> {
+        let column = cx.columns.get(index as usize).ok_or_else(|| no_column(index))?;
+        check_type(column.as_ref(), self.ty)?;
+        if column.len() != cx.rows {
+            return Err(Error::Plan(format!("column {index} has {} rows, not {}", column.len(), cx.rows)));
+        }
+        Ok(Datum::Array(column.clone()))
+    }
+
+    #[inline(never)]
+    fn element_of(&self, cx: &Context) -> Result<Datum> {
+        match cx.element {
+            Some(element) => {
+                check_type(element.as_ref(), self.ty)?;
+                Ok(Datum::Array(element.clone()))
+            }
+            None => Err(Error::Plan("an element stands outside any()/all()".to_owned())),
+        }
+    }
+
+    #[inline(never)]
+    fn cast(&self, expr: &Node, lenient: bool, text: &str, cx: &Context) -> Result<Datum> {
+        let result = match expr.eval(cx)? {
+            Datum::Scalar(scalar) => cast_scalar_to(&scalar, self.ty, lenient).map(Datum::Scalar),
+            Datum::Array(array) => cast_array(&array, expr.ty, self.ty, lenient).map(Datum::Array),
+        };
+        result.map_err(|e| e.in_expression(|| text.to_owned()))
+    }
+
+    #[inline(never)]
+    fn call(&self, kernel: &dyn Kernel, strict: bool, args: &[Node], text: &str, cx: &Context) -> Result<Datum> {
+        let args: Vec<Datum> = args.iter().map(|a| a.eval(cx)).collect::<Result<_>>()?;
+        self.call_kernel(kernel, strict, &args, text, cx)
+    }
+
+    #[inline(never)]
+    fn call_kernel(&self, kernel: &dyn Kernel, strict: bool, args: &[Datum], text: &str, cx: &Context) -> Result<Datum> {
+        if strict && args.iter().any(|a| matches!(a, Datum::Scalar(s) if s.is_null())) {
+            return Ok(Datum::Scalar(Scalar::Null(self.ty)));
+        }
+        // A non-deterministic function has another value in every row.
+        let constant = self.deterministic && args.iter().all(is_scalar);
+        let rows = if constant { 1 } else { cx.rows };
+        let result = kernel.call(args, rows).map_err(|e| e.in_expression(|| text.to_owned()))?;
+        if result.len() != rows {
+            return Err(Error::Plan(format!("{text} returned {} rows for {rows}", result.len())));
+        }
+        if constant { Ok(Datum::Scalar(scalar_at(result.as_ref(), self.ty, 0)?)) } else { Ok(Datum::Array(result)) }
     }
 
     /// Rows where the condition is true. Conditions are not worked out further where they can no longer become true.
@@ -224,12 +214,51 @@ impl Node {
     }
 }
 
-fn like_column(texts: &StringArray, like: &Like, negated: bool) -> BooleanArray {
+/// A condition over one operand.
+#[inline(never)]
+fn one(expr: &Node, cx: &Context, f: &dyn Fn(&ArrayRef) -> Result<BooleanArray>) -> Result<Datum> {
+    let value = expr.eval(cx)?;
+    let constant = is_scalar(&value);
+    truth(f(&into_array(value, 1)?)?, constant)
+}
+
+/// A condition over two operands and a count of rows.
+#[inline(never)]
+fn pair(
+    left: &Node,
+    right: &Node,
+    cx: &Context,
+    f: &dyn Fn(&Datum, &Datum, usize) -> Result<BooleanArray>,
+) -> Result<Datum> {
+    let (a, b) = (left.eval(cx)?, right.eval(cx)?);
+    let constant = is_scalar(&a) && is_scalar(&b);
+    truth(f(&a, &b, if constant { 1 } else { cx.rows })?, constant)
+}
+
+#[inline(never)]
+fn is_null(expr: &Node, negated: bool, cx: &Context) -> Result<Datum> {
+    Ok(match expr.eval(cx)? {
+        Datum::Scalar(scalar) => Datum::Scalar(Scalar::Boolean(scalar.is_null() != negated)),
+        Datum::Array(array) => {
+            let valid = match array.nulls() {
+                Some(nulls) => nulls.inner().clone(),
+                None => BooleanBuffer::new_set(cx.rows),
+            };
+            Datum::Array(Arc::new(BooleanArray::new(if negated { valid } else { !&valid }, None)))
+        }
+    })
+}
+
+fn like_column(array: &ArrayRef, like: &Like, negated: bool) -> Result<BooleanArray> {
+    let Some(texts) = array.as_string_opt::<i32>() else {
+        return Err(Error::Plan(format!("LIKE over Arrow {}", array.data_type())));
+    };
     let found = BooleanBuffer::collect_bool(texts.len(), |i| texts.is_valid(i) && like.matches(texts.value(i)) != negated);
-    BooleanArray::new(found, texts.nulls().cloned())
+    Ok(BooleanArray::new(found, texts.nulls().cloned()))
 }
 
 /// Evaluates a term on `open` rows only when it may fail, and spreads its result over all rows.
+#[inline(never)]
 fn term(part: &Node, open: &BooleanBuffer, rest: bool, cx: &Context) -> Result<BooleanArray> {
     if !part.fallible || open.count_set_bits() == cx.rows {
         return boolean(part.eval(cx)?, cx.rows);
@@ -240,6 +269,7 @@ fn term(part: &Node, open: &BooleanBuffer, rest: bool, cx: &Context) -> Result<B
 }
 
 /// `truth_only`: the caller cares only for true, so NULL rows are closed like false ones.
+#[inline(never)]
 fn and_terms(parts: &[Node], cx: &Context, truth_only: bool) -> Result<BooleanArray> {
     let mut sofar = BooleanArray::new(BooleanBuffer::new_set(cx.rows), None);
     for part in parts {
@@ -252,6 +282,7 @@ fn and_terms(parts: &[Node], cx: &Context, truth_only: bool) -> Result<BooleanAr
     Ok(sofar)
 }
 
+#[inline(never)]
 fn or_terms(parts: &[Node], cx: &Context) -> Result<BooleanArray> {
     let mut sofar = BooleanArray::new(BooleanBuffer::new_unset(cx.rows), None);
     for part in parts {
@@ -264,6 +295,7 @@ fn or_terms(parts: &[Node], cx: &Context) -> Result<BooleanArray> {
     Ok(sofar)
 }
 
+#[inline(never)]
 fn quantified(all: bool, list: &Node, predicate: &Node, cx: &Context) -> Result<Datum> {
     let value = list.eval(cx)?;
     // A constant list over rows that the predicate reads is as long as they are.
@@ -312,6 +344,7 @@ fn quantified(all: bool, list: &Node, predicate: &Node, cx: &Context) -> Result<
     truth(BooleanArray::new(values.finish(), nulls), constant)
 }
 
+#[inline(never)]
 fn case(ty: Type, branches: &[(Node, Node)], otherwise: Option<&Node>, cx: &Context) -> Result<Datum> {
     let mut open = BooleanBuffer::new_set(cx.rows);
     // Row -> (source, position in the source). Sources of one value serve all their rows.

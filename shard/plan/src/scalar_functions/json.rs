@@ -224,12 +224,12 @@ fn scalar(path: Path, ty: Type, default: Option<usize>) -> Result<Arc<dyn Kernel
         };
         let texts = build_texts(rows, |i| {
             let Some(text) = v.get(i) else { return Ok(None) };
-            let default = default.as_ref().and_then(|d| d.get(i));
-            let root = match (parse(text), default) {
+            let root = match (parse(text), &default) {
                 (Ok(root), _) => root,
-                (Err(_), Some(default)) => return Ok(Some(Cow::Borrowed(default))),
+                (Err(_), Some(default)) => return Ok(default.get(i).map(Cow::Borrowed)),
                 (Err(e), None) => return Err(e),
             };
+            let default = default.as_ref().and_then(|d| d.get(i));
             let found = path.find(&root).into_iter().find(|v| !v.is_null()).map(|v| Cow::Owned(text_of(v)));
             Ok(found.or(default.map(Cow::Borrowed)))
         })?;
