@@ -1,6 +1,7 @@
 //! The memory that a query may hold, as the code that grows sees it (E-17).
 
 use crate::error::Result;
+use arrow_array::{Array, ArrayRef};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -8,6 +9,15 @@ use std::sync::Arc;
 pub trait MemoryBudget: Send + Sync + Debug {
     fn reserve(&self, bytes: usize) -> Result<()>;
     fn release(&self, bytes: usize);
+}
+
+/// Bytes of the values that columns show. Columns decoded from one message share its buffer, so that counting whole buffers
+/// would count it once a column.
+pub fn column_bytes<'a>(columns: impl IntoIterator<Item = &'a ArrayRef>) -> usize {
+    let bytes = |column: &ArrayRef| {
+        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+    };
+    columns.into_iter().map(bytes).sum()
 }
 
 /// No limit: for tests and for callers that count elsewhere.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::function::{Accumulator, Aggregate, Registry};
 use crate::group::{GroupTable, NO_GROUP, hash_rows};
 use crate::leaf::AggregateCall;
+use crate::memory::column_bytes;
 use crate::sort::{concat, take};
 use crate::types::Type;
 use arrow_array::cast::AsArray;
@@ -269,7 +270,7 @@ impl GroupMerger {
         let rows = columns.first().map_or(0, |c| c.len());
         if rows > 0 {
             self.pending_rows += rows;
-            self.pending_bytes += columns.iter().map(|c| c.get_array_memory_size()).sum::<usize>();
+            self.pending_bytes += column_bytes(columns);
             self.pending.push_back((columns.to_vec(), 0));
         }
         Ok(())
@@ -300,7 +301,7 @@ impl GroupMerger {
                 self.pending.push_front((columns, done + now));
             } else {
                 self.pending_bytes =
-                    self.pending_bytes.saturating_sub(columns.iter().map(|c| c.get_array_memory_size()).sum());
+                    self.pending_bytes.saturating_sub(column_bytes(&columns));
             }
             return Ok(false);
         }
@@ -323,7 +324,7 @@ impl GroupMerger {
         if let Some(mut single) = self.single.take().filter(|s| !s.is_empty()) {
             let states = single.states()?;
             self.pending_rows += single.len();
-            self.pending_bytes += states.iter().map(|c| c.get_array_memory_size()).sum::<usize>();
+            self.pending_bytes += column_bytes(&states);
             self.pending.push_front((states, 0));
         }
         Ok(())
@@ -355,7 +356,7 @@ impl GroupMerger {
 
     /// Bytes held, the waiting batches included.
     pub fn size(&self) -> usize {
-        let waiting = |part: &Part| part.waiting.iter().flatten().map(|c| c.get_array_memory_size()).sum::<usize>();
+        let waiting = |part: &Part| column_bytes(part.waiting.iter().flatten());
         self.pending_bytes
             + self.single.as_ref().map_or(0, Groups::size)
             + self.parts.iter().map(|p| p.groups.size() + waiting(p)).sum::<usize>()

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::eval::BoundExpr;
 use crate::function::Registry;
 use crate::leaf::SortKey;
-use crate::memory::{MemoryBudget, Reservation, Unlimited};
+use crate::memory::{MemoryBudget, Reservation, Unlimited, column_bytes};
 use crate::merge::{GroupMerger, same_type};
 use crate::reduce::{ReduceInput, ReducePlan};
 use crate::scalar::Scalar;
@@ -131,7 +131,7 @@ impl Reducer {
             return Ok(());
         }
         let held = self.size();
-        self.memory.resize(held + batch.get_array_memory_size())?;
+        self.memory.resize(held + column_bytes(batch.columns()))?;
         match &mut self.input {
             Input::Groups(merger) => merger.push(batch.columns())?,
             Input::Rows { types, kept } => {
@@ -213,7 +213,7 @@ impl Kept {
                 let take = if any { rows.min(enough.saturating_sub(*held)) } else { rows };
                 *held += take;
                 let output: Vec<ArrayRef> = output.iter().map(|c| c.slice(0, take)).collect();
-                *bytes += output.iter().map(|c| c.get_array_memory_size()).sum::<usize>();
+                *bytes += column_bytes(&output);
                 batches.push(output);
                 Ok(())
             }

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::group::normalize;
 use crate::leaf::SortKey;
+use crate::memory::column_bytes;
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_row::{OwnedRow, RowConverter, Rows, SortField};
 use arrow_schema::DataType as ArrowType;
@@ -161,7 +162,7 @@ impl TopK {
 
     /// Bytes held.
     pub fn size(&self) -> usize {
-        self.held.iter().flatten().map(|c| c.get_array_memory_size()).sum()
+        column_bytes(self.held.iter().flatten())
     }
 
     /// The rows in order; `None` when there were none.

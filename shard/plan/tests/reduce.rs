@@ -1,12 +1,13 @@
 //! Groups, merges, sorts and whole reduces against models.
 
-mod common;
+#[path = "common/columns.rs"]
+mod columns;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{DataType as ArrowType, Field, Schema};
-use common::{TYPES, column, registry};
+use columns::{TYPES, column, registry};
 use proptest::prelude::*;
 use shard_plan::group::{GroupTable, NO_GROUP};
 use shard_plan::memory::MemoryBudget;

@@ -1,41 +1,11 @@
-//! Columns of every type, and runs of one aggregate over them, whole or cut into partial states.
+//! Runs of one aggregate, whole or cut into partial states.
 
-use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, LargeBinaryArray,
-    ListArray, StringArray, TimestampMillisecondArray,
-};
+use super::columns::registry;
+use arrow_array::{Array, ArrayRef, ListArray};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::Field;
-use segfmt::DataType;
 use shard_plan::{Accumulator, AggregateSignature, Registry, Result, Scalar, Type};
 use std::sync::Arc;
-
-pub fn registry() -> Registry {
-    let mut registry = Registry::empty();
-    shard_plan::aggregate::register_all(&mut registry);
-    registry
-}
-
-/// A column of `data` whose row `i` stands for `values[i]`: numbers keep it, other types are made from it.
-pub fn column(data: DataType, values: &[Option<i64>]) -> ArrayRef {
-    let each = || values.iter().copied();
-    match data {
-        DataType::Int => Arc::new(each().map(|v| v.map(|v| v as i32)).collect::<Int32Array>()),
-        DataType::Long => Arc::new(each().map(|v| v.map(|v| v * 1_000_003)).collect::<Int64Array>()),
-        DataType::Float => Arc::new(each().map(|v| v.map(|v| v as f32 / 8.0)).collect::<Float32Array>()),
-        DataType::Double => Arc::new(each().map(|v| v.map(|v| v as f64 / 7.0)).collect::<Float64Array>()),
-        DataType::Boolean => Arc::new(each().map(|v| v.map(|v| v % 3 == 0)).collect::<BooleanArray>()),
-        DataType::Timestamp => Arc::new(each().map(|v| v.map(|v| v * 60_000)).collect::<TimestampMillisecondArray>()),
-        DataType::String | DataType::Json => Arc::new(each().map(|v| v.map(|v| format!("s{v}"))).collect::<StringArray>()),
-        DataType::Bytes => {
-            Arc::new(each().map(|v| v.map(|v| v.to_be_bytes()[4..].to_vec())).collect::<BinaryArray>())
-        }
-        DataType::BigDecimal => {
-            let decimal = |v: i64| segfmt::decimal::parse(&format!("{v}e-1")).expect("a decimal");
-            Arc::new(each().map(|v| v.map(decimal)).collect::<LargeBinaryArray>())
-        }
-    }
-}
 
 /// Lists of `lengths[i]` elements of `values` in turn.
 pub fn list(values: ArrayRef, lengths: &[usize]) -> ArrayRef {
@@ -114,16 +84,3 @@ impl Run {
         merged.finish()
     }
 }
-
-pub const TYPES: [DataType; 10] = [
-    DataType::Int,
-    DataType::Long,
-    DataType::Float,
-    DataType::Double,
-    DataType::BigDecimal,
-    DataType::Boolean,
-    DataType::Timestamp,
-    DataType::String,
-    DataType::Json,
-    DataType::Bytes,
-];
