@@ -114,7 +114,9 @@ pub fn cast_array(array: &ArrayRef, from: Type, to: Type, lenient: bool) -> Resu
         DataType::Int => cast.from_longs::<Int32Type>(array, i64::from),
         DataType::Timestamp if matches!(to.data, DataType::String | DataType::Json) => {
             let times = array.as_primitive::<TimestampMillisecondType>();
-            let text = |ms| if to.data == DataType::Json { format!("\"{}\"", format_timestamp(ms)) } else { format_timestamp(ms) };
+            let text = |ms| {
+                if to.data == DataType::Json { format!("\"{}\"", format_timestamp(ms)) } else { format_timestamp(ms) }
+            };
             Ok(Arc::new(times.iter().map(|v| v.map(text)).collect::<StringArray>()))
         }
         DataType::Long => cast.from_longs::<Int64Type>(array, |v| v),
@@ -181,12 +183,10 @@ impl Cast {
     fn from_longs<T: ArrowPrimitiveType>(&self, array: &ArrayRef, wide: impl Fn(T::Native) -> i64) -> Result<ArrayRef> {
         let v = array.as_primitive::<T>();
         Ok(match self.to {
-            DataType::Int => {
-                Arc::new(self.each::<_, _, PrimitiveArray<Int32Type>>(v.iter(), |x| {
-                    let x = wide(x);
-                    i32::try_from(x).map_err(|_| out_of_range(x, self.to))
-                })?)
-            }
+            DataType::Int => Arc::new(self.each::<_, _, PrimitiveArray<Int32Type>>(v.iter(), |x| {
+                let x = wide(x);
+                i32::try_from(x).map_err(|_| out_of_range(x, self.to))
+            })?),
             DataType::Long => Arc::new(v.unary::<_, Int64Type>(wide)),
             DataType::Timestamp => Arc::new(v.unary::<_, TimestampMillisecondType>(wide)),
             DataType::Float => Arc::new(v.unary::<_, Float32Type>(|x| wide(x) as f32)),
@@ -237,7 +237,9 @@ impl Cast {
 
     fn from_booleans(&self, v: &BooleanArray) -> Result<ArrayRef> {
         if matches!(self.to, DataType::String | DataType::Json) {
-            return Ok(Arc::new(v.iter().map(|x| x.map(|x| if x { "true" } else { "false" })).collect::<StringArray>()));
+            return Ok(Arc::new(
+                v.iter().map(|x| x.map(|x| if x { "true" } else { "false" })).collect::<StringArray>(),
+            ));
         }
         let longs: ArrayRef = Arc::new(v.iter().map(|x| x.map(i64::from)).collect::<Int64Array>());
         self.from_longs::<Int64Type>(&longs, |x| x)
@@ -298,20 +300,23 @@ impl Cast {
             DataType::Double => Arc::new(self.each::<_, _, PrimitiveArray<Float64Type>>(v.iter(), |x| {
                 x.trim().parse().map(normalize_f64).map_err(|_| not(x))
             })?),
-            DataType::Boolean => Arc::new(self.each::<_, _, Vec<Option<bool>>>(v.iter(), |x| {
-                match x.trim().to_ascii_lowercase().as_str() {
+            DataType::Boolean => Arc::new(
+                self.each::<_, _, Vec<Option<bool>>>(v.iter(), |x| match x.trim().to_ascii_lowercase().as_str() {
                     "true" | "1" => Ok(true),
                     "false" | "0" => Ok(false),
                     _ => Err(not(x)),
-                }
-            }).map(BooleanArray::from)?),
+                })
+                .map(BooleanArray::from)?,
+            ),
             DataType::Timestamp => {
                 Arc::new(self.each::<_, _, PrimitiveArray<TimestampMillisecondType>>(v.iter(), |x| {
                     parse_timestamp(x).ok_or_else(|| not(x))
                 })?)
             }
             DataType::BigDecimal => Arc::new(self.each::<_, _, LargeBinaryArray>(v.iter(), decimal_ops::parse)?),
-            DataType::Bytes => Arc::new(self.each::<_, _, BinaryArray>(v.iter(), |x| parse_hex(x).ok_or_else(|| not(x)))?),
+            DataType::Bytes => {
+                Arc::new(self.each::<_, _, BinaryArray>(v.iter(), |x| parse_hex(x).ok_or_else(|| not(x)))?)
+            }
             DataType::Json => Arc::new(self.each::<_, _, StringArray>(v.iter(), |x| {
                 serde_json::from_str::<serde::de::IgnoredAny>(x).map(|_| x).map_err(|_| not(x))
             })?),

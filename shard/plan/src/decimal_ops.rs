@@ -124,7 +124,8 @@ pub fn from_f32(v: f32) -> Result<Vec<u8>> {
 }
 
 pub fn parse(text: &str) -> Result<Vec<u8>> {
-    decimal::parse(text.trim()).map_err(|_| Error::evaluation(format!("cannot cast '{}' to BIG_DECIMAL", crate::cast::shown(text))))
+    decimal::parse(text.trim())
+        .map_err(|_| Error::evaluation(format!("cannot cast '{}' to BIG_DECIMAL", crate::cast::shown(text))))
 }
 
 /// The nearest DOUBLE; past the largest one, infinity.
@@ -177,8 +178,14 @@ mod tests {
         assert_eq!(shows(divide(&d("-2"), &d("3"))), "-0.6666666666666666666666666666666667");
         assert_eq!(shows(divide(&d("1"), &d("8"))), "0.125");
         // A tie goes to the even digit, anything past the tie goes up.
-        assert_eq!(shows(divide(&d("10000000000000000000000000000000005"), &d("10"))), "1000000000000000000000000000000000");
-        assert_eq!(shows(divide(&d("10000000000000000000000000000000015"), &d("10"))), "1000000000000000000000000000000002");
+        assert_eq!(
+            shows(divide(&d("10000000000000000000000000000000005"), &d("10"))),
+            "1000000000000000000000000000000000"
+        );
+        assert_eq!(
+            shows(divide(&d("10000000000000000000000000000000015"), &d("10"))),
+            "1000000000000000000000000000000002"
+        );
         assert_eq!(
             shows(divide(&d("100000000000000000000000000000000050000000000000000000000000001"), &d("1"))),
             "100000000000000000000000000000000100000000000000000000000000000"
@@ -191,7 +198,12 @@ mod tests {
         assert_eq!(shows(to_precision(&d("2.345"), 10, 2)), "2.35");
         assert_eq!(shows(to_precision(&d("-2.345"), 10, 2)), "-2.35");
         assert_eq!(shows(to_precision(&d("0"), 1, 0)), "0");
-        assert!(to_precision(&d("7654321"), 8, 3).unwrap_err().to_string().contains("7654321 is out of range for DECIMAL(8,3)"));
+        assert!(
+            to_precision(&d("7654321"), 8, 3)
+                .unwrap_err()
+                .to_string()
+                .contains("7654321 is out of range for DECIMAL(8,3)")
+        );
         assert!(to_precision(&d("99.995"), 4, 2).is_err());
     }
 

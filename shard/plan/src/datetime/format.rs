@@ -11,8 +11,14 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub enum TimeFormat {
     /// A count of `size` units since 1970.
-    Epoch { size: i64, unit: TimeUnit },
-    Text { pattern: Pattern, zone: Zone },
+    Epoch {
+        size: i64,
+        unit: TimeUnit,
+    },
+    Text {
+        pattern: Pattern,
+        zone: Zone,
+    },
     /// UTC milliseconds of TIMESTAMP type.
     Timestamp,
 }

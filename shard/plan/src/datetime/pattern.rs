@@ -2,8 +2,8 @@
 //! fromDateTime use them. Texts of months and days are English.
 
 use super::calendar::{
-    Civil, DAY, HOUR, MINUTE, SECOND, day_of, day_of_week, day_of_year, days_from_civil, days_in_month, is_leap, iso_week,
-    iso_year_start,
+    Civil, DAY, HOUR, MINUTE, SECOND, day_of, day_of_week, day_of_year, days_from_civil, days_in_month, is_leap,
+    iso_week, iso_year_start,
 };
 use super::text::number;
 use super::zone::{Zone, offset_text, parse_offset};
@@ -11,7 +11,18 @@ use crate::error::{Error, Result};
 use std::fmt::Write;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
@@ -326,9 +337,7 @@ impl Seen {
                 year = 1 - year;
             }
             match self.day_of_year {
-                Some(day) => {
-                    days_from_civil(year, 1, 1) + in_range(day, if is_leap(year) { 366 } else { 365 })? - 1
-                }
+                Some(day) => days_from_civil(year, 1, 1) + in_range(day, if is_leap(year) { 366 } else { 365 })? - 1,
                 None => {
                     let month = in_range(self.month.unwrap_or(1), 12)? as u32;
                     days_from_civil(year, month, in_range(self.day.unwrap_or(1), days_in_month(year, month))?)

@@ -171,7 +171,7 @@ impl TruncUnit {
             TruncUnit::Millisecond | TruncUnit::Second | TruncUnit::Minute | TruncUnit::Hour => {
                 floored.saturating_sub(offset)
             }
-            _ => zone.to_utc(floored, Some(offset)),
+            _ => offsets.to_utc(floored, offset),
         }
     }
 }

@@ -63,7 +63,8 @@ impl Zone {
         if let Some(ms) = parse_offset(offset) {
             return Ok(Zone::Fixed(ms));
         }
-        let known = JAVA_SHORT.iter().find(|(short, _)| short.eq_ignore_ascii_case(name)).map_or(name, |(_, long)| long);
+        let known =
+            JAVA_SHORT.iter().find(|(short, _)| short.eq_ignore_ascii_case(name)).map_or(name, |(_, long)| long);
         match chrono_tz::TZ_VARIANTS.iter().find(|tz| tz.name().eq_ignore_ascii_case(known)) {
             Some(tz) => Ok(Zone::Named(*tz)),
             None => Err(Error::Signature(format!(
@@ -163,6 +164,8 @@ pub struct OffsetCache {
     start: i64,
     end: i64,
     offset: i64,
+    /// The last local time that was looked up, its preferred offset, and its instant.
+    local: Option<(i64, i64, i64)>,
 }
 
 /// Zones change at most once in it, so equal offsets at both ends hold between them.
@@ -171,14 +174,27 @@ const SPAN: i64 = 6 * HOUR;
 impl OffsetCache {
     pub fn new(zone: Zone) -> OffsetCache {
         match zone {
-            Zone::Named(_) => OffsetCache { zone, start: 0, end: 0, offset: 0 },
-            fixed => OffsetCache { zone, start: i64::MIN, end: i64::MAX, offset: fixed.offset(0) },
+            Zone::Named(_) => OffsetCache { zone, start: 0, end: 0, offset: 0, local: None },
+            fixed => OffsetCache { zone, start: i64::MIN, end: i64::MAX, offset: fixed.offset(0), local: None },
         }
     }
 
     #[inline]
     pub fn offset(&mut self, utc: i64) -> i64 {
         if (self.start..self.end).contains(&utc) { self.offset } else { self.look_up(utc) }
+    }
+
+    /// [`Zone::to_utc`]; rows of one day ask for the same midnight.
+    #[inline]
+    pub fn to_utc(&mut self, local: i64, preferred: i64) -> i64 {
+        match self.local {
+            Some((l, p, utc)) if l == local && p == preferred => utc,
+            _ => {
+                let utc = self.zone.to_utc(local, Some(preferred));
+                self.local = Some((local, preferred, utc));
+                utc
+            }
+        }
     }
 
     fn look_up(&mut self, utc: i64) -> i64 {
@@ -198,7 +214,9 @@ mod tests {
 
     #[test]
     fn names_in_every_spelling() {
-        for name in ["EST", "America/New_York", "america/new_york", "PST", "+05:30", "GMT-8", "UTC+01:00", "Etc/GMT+5", "utc"] {
+        for name in
+            ["EST", "America/New_York", "america/new_york", "PST", "+05:30", "GMT-8", "UTC+01:00", "Etc/GMT+5", "utc"]
+        {
             Zone::parse(name).unwrap();
         }
         assert_eq!(Zone::parse("GMT-8").unwrap(), Zone::Fixed(-8 * HOUR));

@@ -13,7 +13,7 @@ use crate::types::Type;
 use std::sync::Arc;
 
 /// Deepest nesting, AND and OR chains counted as one level. Evaluation recurses, and a shard's stack is 2 MiB.
-const MAX_DEPTH: usize = 1_000;
+const MAX_DEPTH: usize = 700;
 
 /// # Errors
 /// When the expression is nested deeper than evaluation can follow. Needs no stack of its own.

@@ -6,7 +6,9 @@ use crate::expr::CompareOp;
 use crate::function::Datum;
 use crate::scalar::Scalar;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
+use arrow_array::types::{
+    ArrowPrimitiveType, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType,
+};
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType as ArrowType, TimeUnit};
@@ -244,11 +246,15 @@ fn element_order<'a>(a: &'a ArrayRef, b: &'a ArrayRef) -> Result<Box<dyn Fn(usiz
     Ok(match a.data_type() {
         ArrowType::Float64 => {
             let (x, y) = (a.as_primitive::<Float64Type>(), b.as_primitive::<Float64Type>());
-            Box::new(move |i, j| if x.is_valid(i) && y.is_valid(j) { cmp_f64(x.value(i), y.value(j)) } else { raw(i, j) })
+            Box::new(
+                move |i, j| if x.is_valid(i) && y.is_valid(j) { cmp_f64(x.value(i), y.value(j)) } else { raw(i, j) },
+            )
         }
         ArrowType::Float32 => {
             let (x, y) = (a.as_primitive::<Float32Type>(), b.as_primitive::<Float32Type>());
-            Box::new(move |i, j| if x.is_valid(i) && y.is_valid(j) { cmp_f32(x.value(i), y.value(j)) } else { raw(i, j) })
+            Box::new(
+                move |i, j| if x.is_valid(i) && y.is_valid(j) { cmp_f32(x.value(i), y.value(j)) } else { raw(i, j) },
+            )
         }
         _ => Box::new(raw),
     })

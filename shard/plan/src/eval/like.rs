@@ -18,7 +18,11 @@ enum Matcher {
     Contains(String),
     /// Literal pieces between `%`: the first at the start, the last at the end, the others in order between them. Taking
     /// the leftmost place of each piece is right, because a later place leaves less room for those after it.
-    Pieces { first: String, middle: Vec<String>, last: String },
+    Pieces {
+        first: String,
+        middle: Vec<String>,
+        last: String,
+    },
     Pattern(Regex),
 }
 

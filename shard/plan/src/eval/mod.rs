@@ -40,7 +40,12 @@ impl BoundExpr {
     ///
     /// # Errors
     /// When a function or parameter is missing or of the wrong type, or the expression is nested too deeply.
-    pub fn bind_named(expr: &Expr, registry: &Registry, params: &[Scalar], column_names: &[String]) -> Result<BoundExpr> {
+    pub fn bind_named(
+        expr: &Expr,
+        registry: &Registry,
+        params: &[Scalar],
+        column_names: &[String],
+    ) -> Result<BoundExpr> {
         bind::check_depth(expr)?;
         Ok(BoundExpr { root: bind::Binder { registry, params, names: column_names }.bind(expr)? })
     }

@@ -24,19 +24,54 @@ pub(super) enum Kind {
     Column(u32),
     Const(Scalar),
     Element,
-    Compare { op: CompareOp, left: Box<Node>, right: Box<Node> },
-    In { expr: Box<Node>, set: InSet, negated: bool },
-    Like { expr: Box<Node>, like: Like, negated: bool },
+    Compare {
+        op: CompareOp,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
+    In {
+        expr: Box<Node>,
+        set: InSet,
+        negated: bool,
+    },
+    Like {
+        expr: Box<Node>,
+        like: Like,
+        negated: bool,
+    },
     /// Terms that cannot fail come first.
     And(Vec<Node>),
     Or(Vec<Node>),
     Not(Box<Node>),
-    IsNull { expr: Box<Node>, negated: bool },
-    IsDistinct { left: Box<Node>, right: Box<Node>, negated: bool },
-    Quantified { all: bool, list: Box<Node>, predicate: Box<Node> },
-    Case { branches: Vec<(Node, Node)>, otherwise: Option<Box<Node>> },
-    Cast { expr: Box<Node>, lenient: bool, text: Arc<str> },
-    Call { kernel: Arc<dyn Kernel>, strict: bool, args: Vec<Node>, text: Arc<str> },
+    IsNull {
+        expr: Box<Node>,
+        negated: bool,
+    },
+    IsDistinct {
+        left: Box<Node>,
+        right: Box<Node>,
+        negated: bool,
+    },
+    Quantified {
+        all: bool,
+        list: Box<Node>,
+        predicate: Box<Node>,
+    },
+    Case {
+        branches: Vec<(Node, Node)>,
+        otherwise: Option<Box<Node>>,
+    },
+    Cast {
+        expr: Box<Node>,
+        lenient: bool,
+        text: Arc<str>,
+    },
+    Call {
+        kernel: Arc<dyn Kernel>,
+        strict: bool,
+        args: Vec<Node>,
+        text: Arc<str>,
+    },
 }
 
 #[derive(Debug)]
@@ -96,7 +131,8 @@ impl Context<'_> {
     }
 
     fn select(&self, nodes: &[&Node], rows: &BooleanBuffer) -> Result<Selected> {
-        let filter = arrow_select::filter::FilterBuilder::new(&BooleanArray::new(rows.clone(), None)).optimize().build();
+        let filter =
+            arrow_select::filter::FilterBuilder::new(&BooleanArray::new(rows.clone(), None)).optimize().build();
         self.map(nodes, filter.count(), &|column| filter.filter(column).map_err(arrow))
     }
 }
@@ -134,9 +170,7 @@ impl Node {
             Kind::Column(index) => self.column(*index, cx),
             Kind::Const(scalar) => Ok(Datum::Scalar(scalar.clone())),
             Kind::Element => self.element_of(cx),
-            Kind::Compare { op, left, right } => {
-                pair(left, right, cx, &|a, b, rows| compare(*op, a, b, rows))
-            }
+            Kind::Compare { op, left, right } => pair(left, right, cx, &|a, b, rows| compare(*op, a, b, rows)),
             Kind::IsDistinct { left, right, negated } => {
                 pair(left, right, cx, &|a, b, rows| is_distinct(a, b, *negated, rows))
             }
@@ -190,7 +224,14 @@ impl Node {
     }
 
     #[inline(never)]
-    fn call_kernel(&self, kernel: &dyn Kernel, strict: bool, args: &[Datum], text: &str, cx: &Context) -> Result<Datum> {
+    fn call_kernel(
+        &self,
+        kernel: &dyn Kernel,
+        strict: bool,
+        args: &[Datum],
+        text: &str,
+        cx: &Context,
+    ) -> Result<Datum> {
         if strict && args.iter().any(|a| matches!(a, Datum::Scalar(s) if s.is_null())) {
             return Ok(Datum::Scalar(Scalar::Null(self.ty)));
         }
@@ -253,7 +294,8 @@ fn like_column(array: &ArrayRef, like: &Like, negated: bool) -> Result<BooleanAr
     let Some(texts) = array.as_string_opt::<i32>() else {
         return Err(Error::Plan(format!("LIKE over Arrow {}", array.data_type())));
     };
-    let found = BooleanBuffer::collect_bool(texts.len(), |i| texts.is_valid(i) && like.matches(texts.value(i)) != negated);
+    let found =
+        BooleanBuffer::collect_bool(texts.len(), |i| texts.is_valid(i) && like.matches(texts.value(i)) != negated);
     Ok(BooleanArray::new(found, texts.nulls().cloned()))
 }
 
@@ -313,10 +355,12 @@ fn quantified(all: bool, list: &Node, predicate: &Node, cx: &Context) -> Result<
         let inner = Context { columns: cx.columns, element: Some(&elements), rows: count };
         boolean(predicate.eval(&inner)?, count)?
     } else {
-        let owners = offsets.windows(2).enumerate().flat_map(|(row, w)| std::iter::repeat_n(row as u32, (w[1] - w[0]) as usize));
+        let owners =
+            offsets.windows(2).enumerate().flat_map(|(row, w)| std::iter::repeat_n(row as u32, (w[1] - w[0]) as usize));
         let owners = UInt32Array::from_iter_values(owners);
-        let selected =
-            cx.map(&[predicate], count, &|column| arrow_select::take::take(column.as_ref(), &owners, None).map_err(arrow))?;
+        let selected = cx.map(&[predicate], count, &|column| {
+            arrow_select::take::take(column.as_ref(), &owners, None).map_err(arrow)
+        })?;
         let inner = Context { columns: &selected.columns, element: Some(&elements), rows: count };
         boolean(predicate.eval(&inner)?, count)?
     };

@@ -122,9 +122,9 @@ macro_rules! integer_op {
                 Op::Whole => checked::<$t>(a, b, rows, |x, y| {
                     if y == 0 { Err(by_zero()) } else { x.checked_div(y).ok_or_else(overflow) }
                 }),
-                Op::WholeOrZero => checked::<$t>(a, b, rows, |x, y| {
-                    if y == 0 { Ok(0) } else { x.checked_div(y).ok_or_else(overflow) }
-                }),
+                Op::WholeOrZero => {
+                    checked::<$t>(a, b, rows, |x, y| if y == 0 { Ok(0) } else { x.checked_div(y).ok_or_else(overflow) })
+                }
                 // The least integer by -1 leaves 0.
                 Op::Remainder => {
                     checked::<$t>(a, b, rows, |x, y| if y == 0 { Err(by_zero()) } else { Ok(x.wrapping_rem(y)) })
@@ -152,7 +152,10 @@ enum Side<'a, T: ArrowPrimitiveType> {
     Null,
 }
 
-fn side<'a, T: ArrowPrimitiveType>(datum: &'a Datum, value: impl Fn(&Scalar) -> Option<T::Native>) -> Result<Side<'a, T>> {
+fn side<'a, T: ArrowPrimitiveType>(
+    datum: &'a Datum,
+    value: impl Fn(&Scalar) -> Option<T::Native>,
+) -> Result<Side<'a, T>> {
     match datum {
         Datum::Array(array) => match array.as_primitive_opt::<T>() {
             Some(column) => Ok(Side::Column(column)),
@@ -263,7 +266,8 @@ fn checked<T: FromScalar>(
 
 fn double_op(op: Op, args: &[Datum], rows: usize) -> Result<ArrayRef> {
     let (a, b) = (&args[0], &args[1]);
-    let normal = |f: fn(f64, f64) -> f64| plain::<Float64Type, Float64Type>(a, b, rows, move |x, y| normalize_f64(f(x, y)));
+    let normal =
+        |f: fn(f64, f64) -> f64| plain::<Float64Type, Float64Type>(a, b, rows, move |x, y| normalize_f64(f(x, y)));
     Ok(Arc::new(match op {
         Op::Add => normal(|x, y| x + y)?,
         Op::Subtract => normal(|x, y| x - y)?,
@@ -293,9 +297,13 @@ fn decimal_op(op: Op, args: &[Datum], rows: usize) -> Result<ArrayRef> {
         Op::Subtract => decimals(args, rows, decimal_ops::subtract),
         Op::Multiply => decimals(args, rows, decimal_ops::multiply),
         Op::Whole => decimals(args, rows, decimal_ops::divide_whole),
-        Op::WholeOrZero => decimals(args, rows, |a, b| if zero(b) { Ok(b.to_vec()) } else { decimal_ops::divide_whole(a, b) }),
+        Op::WholeOrZero => {
+            decimals(args, rows, |a, b| if zero(b) { Ok(b.to_vec()) } else { decimal_ops::divide_whole(a, b) })
+        }
         Op::Remainder => decimals(args, rows, decimal_ops::remainder),
-        Op::RemainderOrZero => decimals(args, rows, |a, b| if zero(b) { Ok(b.to_vec()) } else { decimal_ops::remainder(a, b) }),
+        Op::RemainderOrZero => {
+            decimals(args, rows, |a, b| if zero(b) { Ok(b.to_vec()) } else { decimal_ops::remainder(a, b) })
+        }
         Op::Modulus => decimals(args, rows, |a, b| {
             let rest = decimal_ops::remainder(a, b)?;
             let negative = rest.as_slice() < segfmt::decimal::ZERO;
@@ -344,8 +352,7 @@ fn divide(site: &Site) -> Result<Arc<dyn Kernel>> {
         DataType::Int => kernel(|args, rows| integers::<Int32Type>(args, rows, f64::from)),
         DataType::Long => kernel(|args, rows| integers::<Int64Type>(args, rows, |v| v as f64)),
         DataType::Double => kernel(|args, rows| {
-            let quotient =
-                plain::<Float64Type, Float64Type>(&args[0], &args[1], rows, |x, y| normalize_f64(x / y))?;
+            let quotient = plain::<Float64Type, Float64Type>(&args[0], &args[1], rows, |x, y| normalize_f64(x / y))?;
             Ok(Arc::new(quotient))
         }),
         DataType::BigDecimal => kernel(|args, rows| decimals(args, rows, decimal_ops::divide)),

@@ -26,34 +26,60 @@ pub(super) fn register(r: &mut Registry) {
             let v = Lists::of(&args[0])?;
             Ok(Arc::new((0..rows).map(|i| v.get(i).map(|l| l.len() as i32)).collect::<Int32Array>()))
         })
-    }).aliases(&["cardinality"]));
+    })
+    .aliases(&["cardinality"]));
     add(Function::typed("arraymin", element, |s| extreme(s, Ordering::Less)));
     add(Function::typed("arraymax", element, |s| extreme(s, Ordering::Greater)));
     add(Function::typed("arraysum", total, |_| sum(false)));
     add(Function::typed("arrayaverage", total, |_| sum(true)));
-    add(Function::typed("arraycontains", |s| with_element(s, Type::BOOLEAN), |s| {
-        search(s, |found, rows| Ok(Arc::new((0..rows).map(|i| found(i).map(|at| at >= 0)).collect::<BooleanArray>())))
-    }).aliases(&["arraycontainsint", "arraycontainsstring"]));
-    add(Function::typed("arrayindexof", |s| with_element(s, Type::INT), |s| {
-        search(s, |found, rows| Ok(Arc::new((0..rows).map(found).collect::<Int32Array>())))
-    }).aliases(&["arrayindexofint", "arrayindexofstring"]));
+    add(Function::typed(
+        "arraycontains",
+        |s| with_element(s, Type::BOOLEAN),
+        |s| {
+            search(s, |found, rows| {
+                Ok(Arc::new((0..rows).map(|i| found(i).map(|at| at >= 0)).collect::<BooleanArray>()))
+            })
+        },
+    )
+    .aliases(&["arraycontainsint", "arraycontainsstring"]));
+    add(Function::typed(
+        "arrayindexof",
+        |s| with_element(s, Type::INT),
+        |s| search(s, |found, rows| Ok(Arc::new((0..rows).map(found).collect::<Int32Array>()))),
+    )
+    .aliases(&["arrayindexofint", "arrayindexofstring"]));
     add(Function::typed("arrayelementat", at_type, element_at).aliases(&[
-        "arrayelementatint", "arrayelementatlong", "arrayelementatfloat", "arrayelementatdouble", "arrayelementatstring", "item",
+        "arrayelementatint",
+        "arrayelementatlong",
+        "arrayelementatfloat",
+        "arrayelementatdouble",
+        "arrayelementatstring",
+        "item",
     ]));
     add(Function::typed("arrayreverse", same, |s| moved(s, |_, range| Ok(range.rev().collect())))
         .aliases(&["arrayreverseint", "arrayreversestring"]));
     add(Function::typed("arraysort", same, |s| moved(s, sorted)).aliases(&["arraysortint", "arraysortstring"]));
-    add(Function::typed("arraydistinct", same, |s| moved(s, distinct)).aliases(&["arraydistinctint", "arraydistinctstring"]));
-    add(Function::typed("arrayslice", slice_type, slice).aliases(&["arraysliceint", "arrayslicelong", "arrayslicestring"]));
+    add(Function::typed("arraydistinct", same, |s| moved(s, distinct))
+        .aliases(&["arraydistinctint", "arraydistinctstring"]));
+    add(Function::typed("arrayslice", slice_type, slice).aliases(&[
+        "arraysliceint",
+        "arrayslicelong",
+        "arrayslicestring",
+    ]));
     add(Function::typed("valuein", value_in_type, value_in));
     add(Function::typed("arrayremove", |s| with_element(s, s.args.first().copied().unwrap_or(Type::INT)), remove)
         .aliases(&["arrayremoveint", "arrayremovestring"]));
     add(Function::typed("arrayconcat", pair, |s| concat(s, false)).aliases(&[
-        "arrayconcatint", "arrayconcatlong", "arrayconcatfloat", "arrayconcatdouble", "arrayconcatstring",
+        "arrayconcatint",
+        "arrayconcatlong",
+        "arrayconcatfloat",
+        "arrayconcatdouble",
+        "arrayconcatstring",
     ]));
     add(Function::typed("arrayunion", pair, |s| concat(s, true)).aliases(&["arrayunionint", "arrayunionstring"]));
     add(Function::new("arraytostring", "ARRAY, STRING[, STRING]", Type::STRING, to_text));
-    add(Function::new("split", "STRING, STRING[, INT]", Type::multi(DataType::String), split).aliases(&["stringtoarray"]));
+    add(Function::new("split", "STRING, STRING[, INT]", Type::multi(DataType::String), split)
+        .aliases(&["stringtoarray"]));
     add(Function::new("splitpart", "STRING, STRING, INT", Type::STRING, |_| split_part()));
     add(Function::typed("arraytomv", same, |_| kernel(|args, rows| into_array(args[0].clone(), rows))));
 }
@@ -197,7 +223,8 @@ fn extreme(site: &Site, wanted: Ordering) -> Result<Arc<dyn Kernel>> {
             }
             at.push(best.map(|b| (range.start + b) as u32));
         }
-        arrow_select::take::take(lists.values().as_ref(), &UInt32Array::from(at), None).map_err(|e| Error::Plan(e.to_string()))
+        arrow_select::take::take(lists.values().as_ref(), &UInt32Array::from(at), None)
+            .map_err(|e| Error::Plan(e.to_string()))
     })
 }
 
@@ -208,7 +235,8 @@ fn sum(average: bool) -> Result<Arc<dyn Kernel>> {
             return Err(Error::Plan("a sum of elements that are not DOUBLE".to_owned()));
         };
         let one = |row| {
-            let numbers: Vec<f64> = range_of(&lists, row).filter(|i| values.is_valid(*i)).map(|i| values.value(i)).collect();
+            let numbers: Vec<f64> =
+                range_of(&lists, row).filter(|i| values.is_valid(*i)).map(|i| values.value(i)).collect();
             if lists.is_null(row) || (average && numbers.is_empty()) {
                 return None;
             }
@@ -302,7 +330,8 @@ fn concat(site: &Site, union: bool) -> Result<Arc<dyn Kernel>> {
     let ty = site.args[0];
     kernel(move |args, rows| {
         let (a, b) = (lists_of(&args[0], rows)?, lists_of(&args[1], rows)?);
-        let both = arrow_select::concat::concat(&[a.values().as_ref(), b.values().as_ref()]).map_err(|e| Error::Plan(e.to_string()))?;
+        let both = arrow_select::concat::concat(&[a.values().as_ref(), b.values().as_ref()])
+            .map_err(|e| Error::Plan(e.to_string()))?;
         let shift = a.values().len();
         let mut at: Vec<u32> = Vec::with_capacity(both.len());
         let mut lengths = Vec::with_capacity(rows);
@@ -318,8 +347,8 @@ fn concat(site: &Site, union: bool) -> Result<Arc<dyn Kernel>> {
             lengths.push(kept.len());
             at.extend(kept.into_iter().map(|i| i as u32));
         }
-        let values =
-            arrow_select::take::take(both.as_ref(), &UInt32Array::from(at), None).map_err(|e| Error::Plan(e.to_string()))?;
+        let values = arrow_select::take::take(both.as_ref(), &UInt32Array::from(at), None)
+            .map_err(|e| Error::Plan(e.to_string()))?;
         list_of(ty.element(), OffsetBuffer::from_lengths(lengths), values, NullBuffer::union(a.nulls(), b.nulls()))
     })
 }

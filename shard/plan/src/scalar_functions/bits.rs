@@ -15,31 +15,44 @@ pub(super) fn register(r: &mut Registry) {
     add(Function::typed("bitand", two, |s| binary(s, |a, b| a & b, |a, b| a & b)));
     add(Function::typed("bitor", two, |s| binary(s, |a, b| a | b, |a, b| a | b)));
     add(Function::typed("bitxor", two, |s| binary(s, |a, b| a ^ b, |a, b| a ^ b)));
-    add(Function::typed("bitshiftleft", shift, |s| binary(s, |a, b| a.wrapping_shl(b as u32), |a, b| a.wrapping_shl(b as u32))));
-    add(Function::typed("bitshiftright", shift, |s| binary(s, |a, b| a.wrapping_shr(b as u32), |a, b| a.wrapping_shr(b as u32))));
+    add(Function::typed("bitshiftleft", shift, |s| {
+        binary(s, |a, b| a.wrapping_shl(b as u32), |a, b| a.wrapping_shl(b as u32))
+    }));
+    add(Function::typed("bitshiftright", shift, |s| {
+        binary(s, |a, b| a.wrapping_shr(b as u32), |a, b| a.wrapping_shr(b as u32))
+    }));
     add(Function::typed("bitshiftrightunsigned", shift, |s| {
         binary(s, |a, b| (a as u32).wrapping_shr(b as u32) as i32, |a, b| (a as u64).wrapping_shr(b as u32) as i64)
-    }).aliases(&["bitshiftrightlogical"]));
+    })
+    .aliases(&["bitshiftrightlogical"]));
     add(Function::typed("bitnot", one, |s| unary(s, |a| !a, |a| !a)));
-    add(Function::typed("byteswapint", |_| Ok(Signature { args: vec![Type::INT], result: Type::INT }), |s| {
-        unary(s, i32::swap_bytes, i64::swap_bytes)
-    }));
-    add(Function::typed("byteswaplong", |_| Ok(Signature { args: vec![Type::LONG], result: Type::LONG }), |s| {
-        unary(s, i32::swap_bytes, i64::swap_bytes)
-    }));
-    add(Function::typed("bitcount", |s| Ok(Signature { result: Type::INT, ..one(s)? }), |s| {
-        let narrow = s.args[0] == Type::INT;
-        kernel(move |args, rows| {
-            let counts: Int32Array = if narrow {
-                let v = Ints::of(&args[0])?;
-                (0..rows).map(|i| v.get(i).map(|v| v.count_ones() as i32)).collect()
-            } else {
-                let v = Longs::of(&args[0])?;
-                (0..rows).map(|i| v.get(i).map(|v| v.count_ones() as i32)).collect()
-            };
-            Ok(Arc::new(counts))
-        })
-    }));
+    add(Function::typed(
+        "byteswapint",
+        |_| Ok(Signature { args: vec![Type::INT], result: Type::INT }),
+        |s| unary(s, i32::swap_bytes, i64::swap_bytes),
+    ));
+    add(Function::typed(
+        "byteswaplong",
+        |_| Ok(Signature { args: vec![Type::LONG], result: Type::LONG }),
+        |s| unary(s, i32::swap_bytes, i64::swap_bytes),
+    ));
+    add(Function::typed(
+        "bitcount",
+        |s| Ok(Signature { result: Type::INT, ..one(s)? }),
+        |s| {
+            let narrow = s.args[0] == Type::INT;
+            kernel(move |args, rows| {
+                let counts: Int32Array = if narrow {
+                    let v = Ints::of(&args[0])?;
+                    (0..rows).map(|i| v.get(i).map(|v| v.count_ones() as i32)).collect()
+                } else {
+                    let v = Longs::of(&args[0])?;
+                    (0..rows).map(|i| v.get(i).map(|v| v.count_ones() as i32)).collect()
+                };
+                Ok(Arc::new(counts))
+            })
+        },
+    ));
     add(Function::new("bitmask", "LONG, LONG", Type::LONG, |_| longs2(|a, b| Ok(a & b))));
     add(Function::new("bitextract", "LONG, LONG", Type::LONG, |_| longs2(|a, b| Ok(a.wrapping_shr(b as u32) & 1))));
 }

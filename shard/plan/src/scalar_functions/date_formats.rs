@@ -16,27 +16,63 @@ pub(super) fn register(r: &mut Registry) {
         ($unit:expr, $to:literal, $rounded:literal, $bucket:literal, $from:literal, $from_bucket:literal) => {
             add(Function::new($to, "INSTANT", Type::LONG, |_| {
                 kernel(|args, rows| Ok(Arc::new(millis_to_longs(&args[0], rows, |ms| $unit.from_millis(ms))?)))
-            }).monotone());
+            })
+            .monotone());
             add(Function::new($rounded, "INSTANT, LONG", Type::LONG, |_| {
                 buckets(|ms, n| Some($unit.from_millis(ms).div_euclid(n).saturating_mul(n)))
-            }).monotone());
-            add(Function::new($bucket, "INSTANT, LONG", Type::LONG, |_| buckets(|ms, n| Some($unit.from_millis(ms).div_euclid(n)))).monotone());
+            })
+            .monotone());
+            add(Function::new($bucket, "INSTANT, LONG", Type::LONG, |_| {
+                buckets(|ms, n| Some($unit.from_millis(ms).div_euclid(n)))
+            })
+            .monotone());
             add(Function::new($from, "LONG", Type::LONG, |_| longs(|v| whole(v, $unit.millis()))).monotone());
             add(Function::new($from_bucket, "LONG, LONG", Type::LONG, |_| {
                 longs2(|v, n| $unit.millis().checked_mul(n).ok_or_else(too_far).and_then(|step| whole(v, step)))
-            }).monotone());
+            })
+            .monotone());
         };
     }
-    epochs!(TimeUnit::Seconds, "toepochseconds", "toepochsecondsrounded", "toepochsecondsbucket", "fromepochseconds", "fromepochsecondsbucket");
-    epochs!(TimeUnit::Minutes, "toepochminutes", "toepochminutesrounded", "toepochminutesbucket", "fromepochminutes", "fromepochminutesbucket");
-    epochs!(TimeUnit::Hours, "toepochhours", "toepochhoursrounded", "toepochhoursbucket", "fromepochhours", "fromepochhoursbucket");
-    epochs!(TimeUnit::Days, "toepochdays", "toepochdaysrounded", "toepochdaysbucket", "fromepochdays", "fromepochdaysbucket");
+    epochs!(
+        TimeUnit::Seconds,
+        "toepochseconds",
+        "toepochsecondsrounded",
+        "toepochsecondsbucket",
+        "fromepochseconds",
+        "fromepochsecondsbucket"
+    );
+    epochs!(
+        TimeUnit::Minutes,
+        "toepochminutes",
+        "toepochminutesrounded",
+        "toepochminutesbucket",
+        "fromepochminutes",
+        "fromepochminutesbucket"
+    );
+    epochs!(
+        TimeUnit::Hours,
+        "toepochhours",
+        "toepochhoursrounded",
+        "toepochhoursbucket",
+        "fromepochhours",
+        "fromepochhoursbucket"
+    );
+    epochs!(
+        TimeUnit::Days,
+        "toepochdays",
+        "toepochdaysrounded",
+        "toepochdaysbucket",
+        "fromepochdays",
+        "fromepochdaysbucket"
+    );
     add(Function::new("totimestamp", "INSTANT", Type::TIMESTAMP, |_| {
         kernel(|args, rows| Ok(as_timestamps(millis_to_longs(&args[0], rows, |ms| ms)?)))
-    }).monotone());
+    })
+    .monotone());
     add(Function::new("fromtimestamp", "INSTANT", Type::LONG, |_| {
         kernel(|args, rows| Ok(Arc::new(millis_to_longs(&args[0], rows, |ms| ms)?)))
-    }).monotone());
+    })
+    .monotone());
     add(Function::new("todatetime", "INSTANT, STRING[, STRING]", Type::STRING, to_text));
     add(Function::new("fromdatetime", "STRING, STRING[, STRING[, LONG]]", Type::LONG, from_text).sees_nulls());
     add(Function::new("toiso8601", "INSTANT", Type::STRING, |_| {
@@ -56,7 +92,8 @@ pub(super) fn register(r: &mut Registry) {
         let from = TimeUnit::parse(s.literal(1, "a time unit")?)?;
         let to = TimeUnit::parse(s.literal(2, "a time unit")?)?;
         kernel(move |args, rows| Ok(Arc::new(millis_to_longs(&args[0], rows, |v| from.convert(v, to))?)))
-    }).monotone());
+    })
+    .monotone());
     add(Function::typed("datetimeconvert", convert_type, convert));
 }
 
@@ -86,7 +123,11 @@ fn buckets(f: impl Fn(i64, i64) -> Option<i64> + Send + Sync + 'static) -> Resul
 }
 
 fn zone(site: &Site, at: usize) -> Result<Zone> {
-    if at < site.args.len() && !site.is_null(at) { Zone::parse(site.literal(at, "a time zone")?) } else { Ok(Zone::Utc) }
+    if at < site.args.len() && !site.is_null(at) {
+        Zone::parse(site.literal(at, "a time zone")?)
+    } else {
+        Ok(Zone::Utc)
+    }
 }
 
 /// toDateTime(ms, pattern[, zone]).
@@ -153,7 +194,9 @@ fn convert(site: &Site) -> Result<Arc<dyn Kernel>> {
     kernel(move |args, rows| {
         let utc: Int64Array = match &input {
             TimeFormat::Timestamp => millis_to_longs(&args[0], rows, |ms| ms)?,
-            TimeFormat::Epoch { size, unit } => millis_to_longs(&args[0], rows, |v| unit.to_millis(v.saturating_mul(*size)))?,
+            TimeFormat::Epoch { size, unit } => {
+                millis_to_longs(&args[0], rows, |v| unit.to_millis(v.saturating_mul(*size)))?
+            }
             TimeFormat::Text { pattern, zone } => {
                 let v = Strings::of(&args[0])?;
                 let read = |text: &str| pattern.parse(text, zone).ok_or_else(|| unreadable(text, &input_text));
@@ -167,9 +210,9 @@ fn convert(site: &Site) -> Result<Arc<dyn Kernel>> {
         };
         Ok(match &output {
             TimeFormat::Timestamp => as_timestamps(utc.unary(floor)),
-            TimeFormat::Epoch { size, unit } => {
-                Arc::new(utc.unary::<_, arrow_array::types::Int64Type>(|ms| unit.from_millis(floor(ms)).div_euclid(*size)))
-            }
+            TimeFormat::Epoch { size, unit } => Arc::new(
+                utc.unary::<_, arrow_array::types::Int64Type>(|ms| unit.from_millis(floor(ms)).div_euclid(*size)),
+            ),
             TimeFormat::Text { pattern, zone } => {
                 let texts: Result<ArrayRef> = build_texts(rows, |i| {
                     Ok(utc.is_valid(i).then(|| pattern.format(floor(utc.value(i)), zone).into()))

@@ -3,7 +3,9 @@
 
 use super::define::{Function, Site, coerce, kernel};
 use super::shapes::millis_to_ints;
-use crate::datetime::calendar::{DAY, HOUR, MINUTE, SECOND, civil_from_days, day_of, day_of_week, day_of_year, iso_week};
+use crate::datetime::calendar::{
+    DAY, HOUR, MINUTE, SECOND, civil_from_days, day_of, day_of_week, day_of_year, iso_week,
+};
 use crate::datetime::{OffsetCache, Zone};
 use crate::error::{Error, Result};
 use crate::function::{Kernel, Registry, Signature};
@@ -103,7 +105,11 @@ impl Part {
 }
 
 fn zone(site: &Site, at: usize) -> Result<Zone> {
-    if at < site.args.len() && !site.is_null(at) { Zone::parse(site.literal(at, "a time zone")?) } else { Ok(Zone::Utc) }
+    if at < site.args.len() && !site.is_null(at) {
+        Zone::parse(site.literal(at, "a time zone")?)
+    } else {
+        Ok(Zone::Utc)
+    }
 }
 
 fn of(site: &Site, part: Part) -> Result<Arc<dyn Kernel>> {

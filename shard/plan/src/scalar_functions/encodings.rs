@@ -18,24 +18,29 @@ pub(super) fn register(r: &mut Registry) {
     add(Function::new("fromutf8", "BYTES", Type::STRING, |_| {
         from_bytes(|b| {
             let text = String::from_utf8(b.to_vec());
-            text.map_err(|e| Error::evaluation(format!("bytes are not UTF-8 after {} bytes", e.utf8_error().valid_up_to())))
+            text.map_err(|e| {
+                Error::evaluation(format!("bytes are not UTF-8 after {} bytes", e.utf8_error().valid_up_to()))
+            })
         })
     }));
     add(Function::new("bytestohex", "BYTES", Type::STRING, |_| from_bytes(|b| Ok(hex_text(b)))).aliases(&["tohex"]));
     add(Function::new("hextobytes", "STRING", Type::BYTES, |_| {
         to_bytes(|s| parse_hex(s).ok_or_else(|| Error::evaluation(format!("'{}' is not hexadecimal", shown(s)))))
-    }).aliases(&["fromhex"]));
+    })
+    .aliases(&["fromhex"]));
     add(Function::new("tobase64", "BYTES", Type::STRING, |_| from_bytes(|b| Ok(base64(b)))).aliases(&["base64encode"]));
     add(Function::new("frombase64", "STRING", Type::BYTES, |_| {
         to_bytes(|s| from_base64(s).ok_or_else(|| Error::evaluation(format!("'{}' is not Base64", shown(s)))))
-    }).aliases(&["base64decode"]));
+    })
+    .aliases(&["base64decode"]));
     add(Function::new("encodeurl", "STRING", Type::STRING, |_| texts(|s| encode_url(s).into())).aliases(&["urlencode"]));
     add(Function::new("decodeurl", "STRING", Type::STRING, |_| {
         kernel(|args, rows| {
             let v = Strings::of(&args[0])?;
             build_texts(rows, |i| v.get(i).map(|s| decode_url(s).map(Cow::Owned)).transpose())
         })
-    }).aliases(&["urldecode"]));
+    })
+    .aliases(&["urldecode"]));
 }
 
 fn to_bytes(f: fn(&str) -> Result<Vec<u8>>) -> Result<Arc<dyn Kernel>> {
@@ -133,7 +138,9 @@ mod tests {
 
     #[test]
     fn base64_of_every_length() {
-        for (plain, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("~~~?", "fn5+Pw==")] {
+        for (plain, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("~~~?", "fn5+Pw==")]
+        {
             assert_eq!(base64(plain.as_bytes()), text);
             assert_eq!(from_base64(text).as_deref(), Some(plain.as_bytes()));
         }

@@ -18,12 +18,19 @@ use std::sync::Arc;
 
 pub(super) fn register(r: &mut Registry) {
     let mut add = |f: Function| r.add_scalar(Arc::new(f));
-    add(Function::typed("jsonextractscalar", extract_type, extract).aliases(&["jsonextractscalarfast", "jsonextractscalarfirstmatch"]).sees_nulls());
-    add(Function::new("jsonpathstring", "JSON, STRING[, STRING]", Type::STRING, |s| typed(s, Type::STRING)).sees_nulls());
+    add(Function::typed("jsonextractscalar", extract_type, extract)
+        .aliases(&["jsonextractscalarfast", "jsonextractscalarfirstmatch"])
+        .sees_nulls());
+    add(Function::new("jsonpathstring", "JSON, STRING[, STRING]", Type::STRING, |s| typed(s, Type::STRING))
+        .sees_nulls());
     add(Function::new("jsonpathlong", "JSON, STRING[, LONG]", Type::LONG, |s| typed(s, Type::LONG)).sees_nulls());
-    add(Function::new("jsonpathdouble", "JSON, STRING[, DOUBLE]", Type::DOUBLE, |s| typed(s, Type::DOUBLE)).sees_nulls());
-    add(Function::new("jsonpath", "JSON, STRING", Type::STRING, |s| typed(s, Type::STRING)).aliases(&["jsonextractobject"]));
-    add(Function::new("jsonpatharray", "JSON, STRING", Type::multi(DataType::String), |s| many(s, Type::multi(DataType::String), false)));
+    add(Function::new("jsonpathdouble", "JSON, STRING[, DOUBLE]", Type::DOUBLE, |s| typed(s, Type::DOUBLE))
+        .sees_nulls());
+    add(Function::new("jsonpath", "JSON, STRING", Type::STRING, |s| typed(s, Type::STRING))
+        .aliases(&["jsonextractobject"]));
+    add(Function::new("jsonpatharray", "JSON, STRING", Type::multi(DataType::String), |s| {
+        many(s, Type::multi(DataType::String), false)
+    }));
     add(Function::new("jsonpatharraydefaultempty", "JSON, STRING", Type::multi(DataType::String), |s| {
         many(s, Type::multi(DataType::String), true)
     }));

@@ -4,8 +4,8 @@ use super::define::{Function, Site, common_type, kernel};
 use super::shapes::{double_predicate, doubles, doubles2, longs, longs2};
 use crate::decimal_ops;
 use crate::error::{Error, Result};
-use crate::eval::value::{Decimals, Doubles, Ints, Longs, Millis, as_timestamps, into_array};
 use crate::eval::compare::row_order;
+use crate::eval::value::{Decimals, Doubles, Ints, Longs, Millis, as_timestamps, into_array};
 use crate::function::{Datum, Kernel, Registry, Signature};
 use crate::types::Type;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -110,7 +110,9 @@ fn width_bucket() -> Result<Arc<dyn Kernel>> {
                 return Ok(None);
             };
             if n < 1 || low == high || !low.is_finite() || !high.is_finite() {
-                return Err(Error::evaluation(format!("widthbucket needs two different bounds and a positive count, got {n}")));
+                return Err(Error::evaluation(format!(
+                    "widthbucket needs two different bounds and a positive count, got {n}"
+                )));
             }
             let place = (x - low) / (high - low);
             Ok(Some(if place < 0.0 {
@@ -151,7 +153,9 @@ fn shape(site: &Site, shape: Shape) -> Result<Arc<dyn Kernel>> {
                 Shape::Sign => Ok(x.signum()),
                 Shape::Ceil | Shape::Floor => Ok(x),
             };
-            Ok(Arc::new((0..rows).map(|i| v.get(i).map(one).transpose()).collect::<Result<PrimitiveArray<Int32Type>>>()?))
+            Ok(Arc::new(
+                (0..rows).map(|i| v.get(i).map(one).transpose()).collect::<Result<PrimitiveArray<Int32Type>>>()?,
+            ))
         }),
         DataType::Long => kernel(move |args, rows| {
             let v = Longs::of(&args[0])?;
@@ -160,7 +164,9 @@ fn shape(site: &Site, shape: Shape) -> Result<Arc<dyn Kernel>> {
                 Shape::Sign => Ok(x.signum()),
                 Shape::Ceil | Shape::Floor => Ok(x),
             };
-            Ok(Arc::new((0..rows).map(|i| v.get(i).map(one).transpose()).collect::<Result<PrimitiveArray<Int64Type>>>()?))
+            Ok(Arc::new(
+                (0..rows).map(|i| v.get(i).map(one).transpose()).collect::<Result<PrimitiveArray<Int64Type>>>()?,
+            ))
         }),
         DataType::BigDecimal => kernel(move |args, rows| {
             let v = Decimals::of(&args[0])?;
@@ -187,7 +193,11 @@ fn shape(site: &Site, shape: Shape) -> Result<Arc<dyn Kernel>> {
 fn scaled(site: &Site) -> Result<Signature> {
     let number = match site.args.first() {
         Some(ty) if site.is_null(0) || ty.is_numeric() => {
-            if *ty == Type::BIG_DECIMAL { *ty } else { Type::DOUBLE }
+            if *ty == Type::BIG_DECIMAL {
+                *ty
+            } else {
+                Type::DOUBLE
+            }
         }
         _ => return Err(site.mismatch("NUMBER[, INT]")),
     };

@@ -7,13 +7,13 @@ mod conditionals;
 mod date_formats;
 mod date_parts;
 mod dates;
+pub mod define;
 mod encodings;
 mod json;
 mod math;
 mod regexps;
 mod shapes;
 mod strings;
-pub mod define;
 
 pub use define::{common_type, promote};
 

@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 pub(super) fn register(r: &mut Registry) {
     let mut add = |f: Function| r.add_scalar(Arc::new(f));
-    add(Function::new("regexplike", "STRING, STRING[, STRING]", Type::BOOLEAN, like).aliases(&["regexplikevar", "regexpmatches"]));
+    add(Function::new("regexplike", "STRING, STRING[, STRING]", Type::BOOLEAN, like)
+        .aliases(&["regexplikevar", "regexpmatches"]));
     add(Function::new("regexpextract", "STRING, STRING[, INT[, STRING]]", Type::STRING, extract)
         .aliases(&["regexpextractvar"])
         .sees_nulls());
@@ -67,7 +68,9 @@ impl Patterns {
 
     fn rows<'a>(&'a self, datum: &Datum) -> Result<RowPatterns<'a>> {
         Ok(match self {
-            Patterns::Fixed(regex) => RowPatterns { fixed: Some(regex), texts: None, flags: "", seen: RefCell::default() },
+            Patterns::Fixed(regex) => {
+                RowPatterns { fixed: Some(regex), texts: None, flags: "", seen: RefCell::default() }
+            }
             Patterns::PerRow { flags } => {
                 RowPatterns { fixed: None, texts: Some(Strings::of(datum)?), flags, seen: RefCell::default() }
             }
@@ -239,7 +242,9 @@ fn expand(captures: &Captures, by: &str, out: &mut String) -> Result<()> {
                     Some(group) if group < captures.len() => {
                         out.push_str(captures.get(group).map_or("", |m| m.as_str()));
                     }
-                    _ => return Err(Error::evaluation(format!("the replacement '{by}' names no group of the pattern"))),
+                    _ => {
+                        return Err(Error::evaluation(format!("the replacement '{by}' names no group of the pattern")));
+                    }
                 }
             }
             c => out.push(c),

@@ -20,7 +20,9 @@ pub fn doubles(f: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Made {
     kernel(move |args, rows| {
         let v = Doubles::of(&args[0])?;
         if v.is_constant() {
-            return Ok(Arc::new((0..rows).map(|i| v.get(i).map(|x| normalize_f64(f(x)))).collect::<PrimitiveArray<Float64Type>>()));
+            return Ok(Arc::new(
+                (0..rows).map(|i| v.get(i).map(|x| normalize_f64(f(x)))).collect::<PrimitiveArray<Float64Type>>(),
+            ));
         }
         Ok(Arc::new(v.array().unary::<_, Float64Type>(|x| normalize_f64(f(x)))))
     })
@@ -61,7 +63,11 @@ pub fn longs(f: impl Fn(i64) -> Result<i64> + Send + Sync + 'static) -> Made {
 }
 
 /// LONG of milliseconds to LONG.
-pub fn millis_to_longs(args: &crate::function::Datum, rows: usize, mut f: impl FnMut(i64) -> i64) -> Result<Int64Array> {
+pub fn millis_to_longs(
+    args: &crate::function::Datum,
+    rows: usize,
+    mut f: impl FnMut(i64) -> i64,
+) -> Result<Int64Array> {
     let v = Millis::of(args)?;
     if v.is_constant() {
         return Ok((0..rows).map(|i| v.get(i).map(&mut f)).collect());

@@ -18,7 +18,11 @@ pub(super) fn register(r: &mut Registry) {
     add(text("lower", |_| texts(|s| s.to_lowercase().into())).aliases(&["lcase"]));
     add(text("reverse", |_| texts(|s| s.chars().rev().collect::<String>().into())));
     add(text("initcap", |_| texts(|s| initcap(s).into())));
-    add(Function::new("length", "STRING", Type::INT, |_| text_to_int(|s| to_int(characters(s)))).aliases(&["charlength", "characterlength", "len"]));
+    add(Function::new("length", "STRING", Type::INT, |_| text_to_int(|s| to_int(characters(s)))).aliases(&[
+        "charlength",
+        "characterlength",
+        "len",
+    ]));
     add(Function::new("octetlength", "STRING", Type::INT, |_| text_to_int(|s| to_int(s.len()))));
     add(Function::new("bitlength", "STRING", Type::INT, |_| text_to_int(|s| to_int(s.len() * 8))));
     add(Function::new("codepoint", "STRING", Type::INT, |_| text_to_int(first_code)).aliases(&["ascii"]));
@@ -31,14 +35,21 @@ pub(super) fn register(r: &mut Registry) {
     }));
     add(Function::new("substr", "STRING, INT[, INT]", Type::STRING, |s| slice_kernel(s.args.len(), substr)));
     add(Function::new("substring", "STRING, INT[, INT]", Type::STRING, |s| slice_kernel(s.args.len(), substring)));
-    add(Function::new("left", "STRING, INT", Type::STRING, |_| slice_kernel(2, |n, count, _| Ok((0, clamp(count, n))))).aliases(&["leftsubstr"]));
+    add(Function::new("left", "STRING, INT", Type::STRING, |_| {
+        slice_kernel(2, |n, count, _| Ok((0, clamp(count, n))))
+    })
+    .aliases(&["leftsubstr"]));
     add(Function::new("right", "STRING, INT", Type::STRING, |_| {
         slice_kernel(2, |n, count, _| Ok((n - clamp(count, n), n)))
-    }).aliases(&["rightsubstr"]));
+    })
+    .aliases(&["rightsubstr"]));
     add(Function::typed("concat", |s| Ok(Signature { args: coerce(s, "TEXT...")?, result: Type::STRING }), concat));
-    add(Function::typed("concatws", |s| Ok(Signature { args: coerce(s, "TEXT, TEXT...")?, result: Type::STRING }), |_| {
-        joined(0)
-    }).sees_nulls());
+    add(Function::typed(
+        "concatws",
+        |s| Ok(Signature { args: coerce(s, "TEXT, TEXT...")?, result: Type::STRING }),
+        |_| joined(0),
+    )
+    .sees_nulls());
     add(Function::new("trim", "STRING[, STRING, STRING]", Type::STRING, |s| match s.args.len() {
         3 => sql_trim(),
         _ => trim(1, true, true),
@@ -59,32 +70,40 @@ pub(super) fn register(r: &mut Registry) {
     add(Function::new("remove", "STRING, STRING", Type::STRING, |_| {
         kernel(|args, rows| {
             let (s, what) = (Strings::of(&args[0])?, Strings::of(&args[1])?);
-            build_texts(rows, |i| Ok(s.get(i).zip(what.get(i)).map(|(s, what)| {
-                if what.is_empty() { Cow::Borrowed(s) } else { s.replace(what, "").into() }
-            })))
-        })
-    }));
-    add(Function::new("translate", "STRING, STRING, STRING", Type::STRING, |_| three_texts(|s, from, to| translate(s, from, to).into())));
-    add(Function::typed("repeat", |s| {
-        let takes = if s.args.len() == 3 { "STRING, STRING, INT" } else { "STRING, INT" };
-        Ok(Signature { args: coerce(s, takes)?, result: Type::STRING })
-    }, |s| {
-        let separated = s.args.len() == 3;
-        kernel(move |args, rows| {
-            let (s, n) = (Strings::of(&args[0])?, Ints::of(&args[if separated { 2 } else { 1 }])?);
-            let between = if separated { Some(Strings::of(&args[1])?) } else { None };
             build_texts(rows, |i| {
-                let separator = match &between {
-                    Some(b) => b.get(i),
-                    None => Some(""),
-                };
-                match (s.get(i), separator, n.get(i)) {
-                    (Some(s), Some(separator), Some(n)) => repeat(s, separator, n).map(|t| Some(t.into())),
-                    _ => Ok(None),
-                }
+                Ok(s.get(i)
+                    .zip(what.get(i))
+                    .map(|(s, what)| if what.is_empty() { Cow::Borrowed(s) } else { s.replace(what, "").into() }))
             })
         })
     }));
+    add(Function::new("translate", "STRING, STRING, STRING", Type::STRING, |_| {
+        three_texts(|s, from, to| translate(s, from, to).into())
+    }));
+    add(Function::typed(
+        "repeat",
+        |s| {
+            let takes = if s.args.len() == 3 { "STRING, STRING, INT" } else { "STRING, INT" };
+            Ok(Signature { args: coerce(s, takes)?, result: Type::STRING })
+        },
+        |s| {
+            let separated = s.args.len() == 3;
+            kernel(move |args, rows| {
+                let (s, n) = (Strings::of(&args[0])?, Ints::of(&args[if separated { 2 } else { 1 }])?);
+                let between = if separated { Some(Strings::of(&args[1])?) } else { None };
+                build_texts(rows, |i| {
+                    let separator = match &between {
+                        Some(b) => b.get(i),
+                        None => Some(""),
+                    };
+                    match (s.get(i), separator, n.get(i)) {
+                        (Some(s), Some(separator), Some(n)) => repeat(s, separator, n).map(|t| Some(t.into())),
+                        _ => Ok(None),
+                    }
+                })
+            })
+        },
+    ));
     let distance = |name, bind| Function::new(name, "STRING, STRING", Type::INT, bind);
     add(distance("strcmp", |_| two_texts_to_int(|a, b| Ok(a.cmp(b) as i32))));
     add(distance("hammingdistance", |_| two_texts_to_int(hamming)));
@@ -156,7 +175,11 @@ fn initcap(s: &str) -> String {
     let mut inside = false;
     let mut out = String::with_capacity(s.len());
     for c in s.chars() {
-        if inside { out.extend(c.to_lowercase()) } else { out.extend(c.to_uppercase()) }
+        if inside {
+            out.extend(c.to_lowercase())
+        } else {
+            out.extend(c.to_uppercase())
+        }
         inside = c.is_alphanumeric();
     }
     out
@@ -218,7 +241,9 @@ fn joined(separator: usize) -> Result<Arc<dyn Kernel>> {
     })
 }
 
-fn three_texts(f: impl for<'a> Fn(&'a str, &str, &str) -> Cow<'a, str> + Send + Sync + 'static) -> Result<Arc<dyn Kernel>> {
+fn three_texts(
+    f: impl for<'a> Fn(&'a str, &str, &str) -> Cow<'a, str> + Send + Sync + 'static,
+) -> Result<Arc<dyn Kernel>> {
     kernel(move |args, rows| {
         let (a, b, c) = (Strings::of(&args[0])?, Strings::of(&args[1])?, Strings::of(&args[2])?);
         build_texts(rows, |i| {

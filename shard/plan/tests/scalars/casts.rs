@@ -1,10 +1,10 @@
 //! The conversion matrix: what fits, what is an error that names the value, what is NULL when lenient.
 
 use crate::check::{cast, column, decimal, registry, text, value};
+use segfmt::DataType;
 use shard_plan::cast::{cast_array, cast_scalar, scalar_to_text};
 use shard_plan::eval::value::from_scalars;
 use shard_plan::{BoundExpr, Expr, Scalar, Type, scalar_at};
-use segfmt::DataType;
 
 fn check(from: Scalar, to: Type, want: &str) {
     let got = match cast_scalar(&from, to) {
@@ -113,7 +113,9 @@ fn texts() {
 
 #[test]
 fn what_has_no_conversion_is_refused_when_bound() {
-    for (from, to) in [(Type::BYTES, Type::INT), (Type::BOOLEAN, Type::TIMESTAMP), (Type::INT, Type::multi(DataType::Int))] {
+    for (from, to) in
+        [(Type::BYTES, Type::INT), (Type::BOOLEAN, Type::TIMESTAMP), (Type::INT, Type::multi(DataType::Int))]
+    {
         let error = BoundExpr::bind(&cast(column(0, from), to), registry(), &[]).unwrap_err().to_string();
         assert!(error.contains(&format!("cannot cast {from} to {to}")), "{error}");
     }

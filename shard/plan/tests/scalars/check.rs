@@ -1,10 +1,10 @@
 //! Expressions of literals and calls from text, evaluated as constants and as columns.
 
 use arrow_array::ArrayRef;
+use segfmt::DataType;
 use shard_plan::cast::{cast_scalar, scalar_to_text};
 use shard_plan::eval::value::from_scalars;
 use shard_plan::{BoundExpr, Error, Expr, Registry, Result, Scalar, Type, scalar_at, scalar_functions};
-use segfmt::DataType;
 use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::OnceLock;

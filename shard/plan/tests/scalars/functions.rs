@@ -222,9 +222,18 @@ fn dates_as_pinot() {
         ("fromdatetime('nope', 'yyyy')", "error: 'nope' does not match the date pattern yyyy"),
         ("fromdatetime('nope', 'yyyy', 'UTC', 7)", "7"),
         ("datetimeconvert(1679126400123, '1:MILLISECONDS:EPOCH', '1:HOURS:EPOCH', '1:HOURS')", "466424"),
-        ("datetimeconvert(1679126400123, '1:MILLISECONDS:EPOCH', '1:DAYS:SIMPLE_DATE_FORMAT:yyyyMMdd', '1:DAYS')", "20230318"),
-        ("datetimeconvert(20230318, '1:DAYS:SIMPLE_DATE_FORMAT:yyyyMMdd', '1:MILLISECONDS:EPOCH', '1:DAYS')", "1679097600000"),
-        ("datetimeconvert(1679112000000, 'EPOCH|MILLISECONDS|1', '1:DAYS:SIMPLE_DATE_FORMAT:yyyy-MM-dd HH tz(America/New_York)', '1:DAYS')", "2023-03-18 00"),
+        (
+            "datetimeconvert(1679126400123, '1:MILLISECONDS:EPOCH', '1:DAYS:SIMPLE_DATE_FORMAT:yyyyMMdd', '1:DAYS')",
+            "20230318",
+        ),
+        (
+            "datetimeconvert(20230318, '1:DAYS:SIMPLE_DATE_FORMAT:yyyyMMdd', '1:MILLISECONDS:EPOCH', '1:DAYS')",
+            "1679097600000",
+        ),
+        (
+            "datetimeconvert(1679112000000, 'EPOCH|MILLISECONDS|1', '1:DAYS:SIMPLE_DATE_FORMAT:yyyy-MM-dd HH tz(America/New_York)', '1:DAYS')",
+            "2023-03-18 00",
+        ),
         ("datetimeconvert(1679126400123, '1:MILLISECONDS:EPOCH', 'TIMESTAMP', '15:MINUTES')", "2023-03-18 08:00:00.0"),
         ("datetimeconvert(1L, 'nope', 'TIMESTAMP', '1:DAYS')", "error: 'nope' is no time format"),
         ("timeconvert(-1L, 'HOURS', 'DAYS')", "-1"),
