@@ -1,7 +1,7 @@
 //! Functions of multi-value columns. Most keep, drop or reorder elements: they compute element positions, and one `take`
 //! moves the values of any type.
 
-use super::define::{Function, Site, coerce, kernel};
+use super::define::{Function, Site, coerce, common_type, kernel};
 use super::shapes::build_texts;
 use crate::cast::{can_cast, scalar_to_text};
 use crate::error::{Error, Result};
@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 pub(super) fn register(r: &mut Registry) {
     let mut add = |f: Function| r.add_scalar(Arc::new(f));
+    add(Function::typed("array", made_of, array).sees_nulls());
     add(Function::new("arraylength", "ARRAY", Type::INT, |_| {
         kernel(|args, rows| {
             let v = Lists::of(&args[0])?;
@@ -144,6 +145,27 @@ fn pair(site: &Site) -> Result<Signature> {
         [a, b] if a.multi && a == b => Ok(Signature { args: vec![a, b], result: a }),
         _ => Err(site.mismatch("ARRAY, ARRAY of one type")),
     }
+}
+
+/// Single values in one type.
+fn made_of(site: &Site) -> Result<Signature> {
+    let takes = "X... of one type";
+    let mut types = (0..site.args.len()).filter(|i| !site.is_null(*i)).map(|i| site.args[i]);
+    let first = types.next().or(site.args.first().copied()).ok_or_else(|| site.mismatch(takes))?;
+    let ty = types.try_fold(first, common_type).filter(|t| !t.multi).ok_or_else(|| site.mismatch(takes))?;
+    Ok(Signature { args: vec![ty; site.args.len()], result: Type::multi(ty.data) })
+}
+
+/// array(a, b, ...): one list a row.
+fn array(site: &Site) -> Result<Arc<dyn Kernel>> {
+    let element = site.args[0];
+    kernel(move |args, rows| {
+        let columns = args.iter().map(|a| into_array(a.clone(), rows)).collect::<Result<Vec<_>>>()?;
+        let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
+        let places: Vec<(usize, usize)> = (0..rows).flat_map(|row| (0..columns.len()).map(move |c| (c, row))).collect();
+        let values = arrow_select::interleave::interleave(&columns, &places).map_err(|e| Error::Plan(e.to_string()))?;
+        list_of(element, OffsetBuffer::from_lengths(std::iter::repeat_n(columns.len(), rows)), values, None)
+    })
 }
 
 fn lists_of(datum: &Datum, rows: usize) -> Result<ListArray> {

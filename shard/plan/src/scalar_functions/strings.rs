@@ -104,6 +104,7 @@ pub(super) fn register(r: &mut Registry) {
             })
         },
     ));
+    add(Function::new("overlay", "STRING, STRING, INT[, INT]", Type::STRING, |s| overlay(s.args.len())));
     let distance = |name, bind| Function::new(name, "STRING, STRING", Type::INT, bind);
     add(distance("strcmp", |_| two_texts_to_int(|a, b| Ok(a.cmp(b) as i32))));
     add(distance("hammingdistance", |_| two_texts_to_int(hamming)));
@@ -169,6 +170,28 @@ fn substring(n: i64, from: i64, length: Option<i64>) -> Result<(i64, i64)> {
         Some(length) => Ok((from - 1, from - 1 + length)),
         None => Ok((from - 1, n)),
     }
+}
+
+/// overlay(text, new, from[, count]): `count` characters from place `from`, counted from 1, become the new text.
+fn overlay(count: usize) -> Result<Arc<dyn Kernel>> {
+    kernel(move |args, rows| {
+        let (s, new, from) = (Strings::of(&args[0])?, Strings::of(&args[1])?, Ints::of(&args[2])?);
+        let length = if count > 3 { Some(Ints::of(&args[3])?) } else { None };
+        build_texts(rows, |i| {
+            let (Some(s), Some(new), Some(from)) = (s.get(i), new.get(i), from.get(i)) else { return Ok(None) };
+            let length = match &length {
+                Some(length) => match length.get(i) {
+                    Some(length) => i64::from(length),
+                    None => return Ok(None),
+                },
+                None => characters(new) as i64,
+            };
+            let n = characters(s) as i64;
+            let start = clamp(i64::from(from) - 1, n);
+            let end = clamp(i64::from(from) - 1 + length, n);
+            Ok(Some([slice(s, 0, start as usize), new, slice(s, end as usize, n as usize)].concat().into()))
+        })
+    })
 }
 
 fn initcap(s: &str) -> String {

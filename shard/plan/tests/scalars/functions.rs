@@ -153,6 +153,9 @@ fn text_in_characters() {
         ("translate('abcd', 'bd', 'x')", "axc"),
         ("levenshteindistance('kitten', 'sitting')", "3"),
         ("hammingdistance('abc', 'abd')", "1"),
+        ("overlay('Txxxxas', 'hom', 2, 4)", "Thomas"),
+        ("overlay('naïve', 'X', 3)", "naXve"),
+        ("overlay('abc', 'X', 9)", "abcX"),
         ("upper(1)", "error: upper takes (STRING), got (INT)"),
         ("tobase64(toutf8('hé'))", "aMOp"),
         ("fromutf8(frombase64('aMOp'))", "hé"),
@@ -281,6 +284,10 @@ fn json_paths() {
 #[test]
 fn arrays_and_conditionals() {
     table(&[
+        ("array(1, 2L, NULL)", "[1, 2, null]"),
+        ("array('a')", "[a]"),
+        ("array(1, 'a')", "error: array takes"),
+        ("array()", "error: array takes"),
         ("arraylength([1, 2, 3])", "3"),
         ("arraymin([3, 1, 2])", "1"),
         ("arraymax(['a', 'c', 'b'])", "c"),
