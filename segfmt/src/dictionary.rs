@@ -255,7 +255,8 @@ impl<'a> Dictionary<'a> {
             let Some(p) = index.last_page_where(|key| below(key.cmp(v))) else { return Ok(0) };
             let entry = index.page(p);
             let page = DictPage::parse(entry.slice(pages)?)?;
-            return Ok(entry.first_id + page.partition_point(|key| below(key.cmp(v)))?);
+            let id = entry.first_id.saturating_add(page.partition_point(|key| below(key.cmp(v)))?);
+            return Ok(id.min(self.len()));
         }
         let mut buf = Vec::new();
         let (mut low, mut high) = (0, self.len());
@@ -321,7 +322,10 @@ impl<'a> Dictionary<'a> {
                 while at < range.end {
                     let entry = index.page(index.page_of(at));
                     let page = DictPage::parse(entry.slice(pages)?)?;
-                    let end = (entry.first_id + page.len()).min(range.end);
+                    let end = entry.first_id.saturating_add(page.len()).min(range.end);
+                    if end <= at {
+                        return Err(Error::corrupt(format!("a dictionary page ends before entry {at}")));
+                    }
                     page.for_each(at - entry.first_id..end - entry.first_id, |i, key| {
                         f(entry.first_id + i, ScalarRef::Bytes(key));
                     })?;

@@ -176,7 +176,7 @@ pub(crate) mod column_flags {
     pub const MULTI_VALUE: u32 = 1;
     pub const DICTIONARY: u32 = 2;
     pub const SORTED: u32 = 4;
-    /// The default null value is held by a row that is not null.
+    /// There are null rows, and a row that is not null holds the default null value as well.
     pub const DEFAULT_HELD: u32 = 8;
     pub const ALL: u32 = 15;
 }

@@ -488,11 +488,11 @@ fn default_key(spec: &ColumnSpec, choice: &Choice<'_>) -> u64 {
     }
 }
 
-/// Whether a row that is not null holds the default null value.
+/// Whether there are null rows and one that is not null holds the default null value as well.
 fn default_held(p: &Prepared<'_>, choice: &Choice<'_>, spec: &ColumnSpec, default_key: u64) -> bool {
     let is_default = |i: usize| match choice {
         Choice::Dictionary { ids, .. } => u64::from(ids[i]) == default_key,
         Choice::Raw { .. } => p.is_value(i, &spec.default_null),
     };
-    (0..p.rows).any(|row| !p.is_null(row) && p.value_range(row, row + 1).any(is_default))
+    p.nulls.is_some() && (0..p.rows).any(|row| !p.is_null(row) && p.value_range(row, row + 1).any(is_default))
 }

@@ -18,7 +18,7 @@ fn decode(file: &[u8]) -> Result<Vec<Decoded>> {
     segment.columns().iter().map(|c| decode_column(file, c)).collect()
 }
 
-/// Every byte that is not padding, two bits of each; of the padding every 61st byte.
+/// A bit of every byte that is not padding, of each 64th all bits; of the padding every 61st byte.
 #[test]
 fn every_flipped_byte_is_found_or_harmless() {
     let good = all_types();
@@ -30,7 +30,8 @@ fn every_flipped_byte_is_found_or_harmless() {
         if padding && at % 61 != 0 {
             continue;
         }
-        for bit in [at % 8, (at * 5 + 3) % 8] {
+        let bits = if at % 64 == 0 { 0..8 } else { at % 8..at % 8 + 1 };
+        for bit in bits {
             file[at] ^= 1 << bit;
             flips += 1;
             match verify(&file) {
@@ -40,7 +41,7 @@ fn every_flipped_byte_is_found_or_harmless() {
             file[at] = good[at];
         }
     }
-    assert!(flips > 20_000, "{flips} flips");
+    assert!(flips > 15_000, "{flips} flips");
     assert_eq!(found, flips, "every byte is covered by a checksum or known to be zero");
 }
 
@@ -89,25 +90,23 @@ fn hostile_tails_do_not_panic() {
     let directory = number(&good, t + 16);
     let mut refused = 0;
     for at in directory..t {
-        for change in [0x01, 0x80, 0xff] {
-            let mut file = good.clone();
-            file[at] ^= change;
-            sign(&mut file);
-            if let Ok(segment) = Segment::open(&file, file.len() as u64) {
-                let decoded: Vec<Result<Decoded>> = segment.columns().iter().map(|c| decode_column(&file, c)).collect();
-                for column in segment.columns() {
-                    for block in 0..column.blocks() {
-                        column.zone(block, segfmt::RowSet::All);
-                        column.page(block);
-                    }
+        let mut file = good.clone();
+        file[at] ^= [0x01, 0xff, 0x80][at % 3];
+        sign(&mut file);
+        if let Ok(segment) = Segment::open(&file, file.len() as u64) {
+            let decoded: Vec<Result<Decoded>> = segment.columns().iter().map(|c| decode_column(&file, c)).collect();
+            for column in segment.columns() {
+                for block in 0..column.blocks() {
+                    column.zone(block, segfmt::RowSet::All);
+                    column.page(block);
                 }
-                assert!(verify(&file).is_err() || decoded.iter().all(|d| d.is_ok()), "byte {at}");
-            } else {
-                refused += 1;
             }
+            assert!(verify(&file).is_err() || decoded.iter().all(|d| d.is_ok()), "byte {at}");
+        } else {
+            refused += 1;
         }
     }
-    assert!(refused > 1000, "{refused}");
+    assert!(refused > 500, "{refused}");
 }
 
 /// Offsets and lengths in the trailer that lead anywhere.

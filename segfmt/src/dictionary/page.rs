@@ -66,10 +66,10 @@ impl<'a> PageIndex<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let len = head_len(bytes)?.ok_or_else(|| Error::corrupt("the dictionary is not paged"))?;
         let head = buffer::slice(bytes, 0, len, "dictionary page index")?;
-        let expected = buffer::u32_at(head, HEAD_CRC);
         if head.len() < HEADER {
             return Err(Error::truncated("dictionary page index", HEADER as u64, len));
         }
+        let expected = buffer::u32_at(head, HEAD_CRC);
         let found = checksum::crc32c_append(checksum::crc32c(&head[..HEAD_CRC]), &head[HEADER..]);
         if found != expected {
             return Err(Error::Checksum { place: Place::default(), expected, found });
@@ -175,7 +175,7 @@ impl<'a> PageIndex<'a> {
             checksum::verify_crc(bytes, e.crc)?;
             let page = DictPage::parse(bytes)?;
             let next = if p + 1 < self.pages() { self.page(p + 1).first_id } else { self.entries };
-            if e.first_id + page.len() != next {
+            if e.first_id.checked_add(page.len()) != Some(next) {
                 return Err(Error::corrupt(format!("dictionary page {p} holds {} entries", page.len())));
             }
             page.get(0, &mut buf)?;

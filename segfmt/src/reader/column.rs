@@ -251,7 +251,8 @@ impl Column {
 
     /// Id of the default null value in a dictionary column that has null rows.
     pub fn default_null_id(&self) -> Option<u32> {
-        (self.has_dictionary() && self.has_nulls()).then(|| self.meta().default_key as u32)
+        let id = u32::try_from(self.meta().default_key).ok()?;
+        (self.has_dictionary() && self.has_nulls()).then_some(id)
     }
 
     /// Regions of the column.

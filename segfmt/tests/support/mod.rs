@@ -80,6 +80,7 @@ fn all_types() -> Golden {
             1 => Some(Value::Double(f64::NAN)),
             _ => Some(Value::Double(mix(i) as f64 % 5000.0 / 100.0)),
         }),
+        single(spec("zero_constant", T::Double, LZ4), |_| Some(Value::Double(-0.0))),
         single(spec("ratio_raw", T::Float, LZ4), |i| Some(Value::Float(1.0 / (i as f32 + 3.0)))),
         single(spec("flag", T::Boolean, EncodingHint::Auto), |i| (i < 512).then_some(Value::Boolean(i % 3 == 0))),
         single(spec("amount", T::BigDecimal, DICT), |i| {
@@ -97,7 +98,7 @@ fn all_types() -> Golden {
                 partition: Some(PartitionSpec { function: PartitionFunction::Murmur, partitions: 4 }),
                 ..spec("url_paged", T::String, DICT)
             },
-            |i| text(format!("{}/{:05}", "https://example.org/a/long/common/path/".repeat(3), mix(i) % 650)),
+            |i| text(format!("{}/{:05}", "https://example.org/a/long/common/path/".repeat(5), mix(i) % 650)),
         ),
     ];
     let (mut values, mut lists, mut nulls) = (Vec::new(), vec![0u32], Bitmap::default());
