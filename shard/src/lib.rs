@@ -20,5 +20,6 @@ pub use error::{Error, Result};
 pub use exec::explain::explain;
 pub use exec::request::{CancelToken, LeafAnswer, LeafRequest, LeafStats, OperatorProfile, TableSnapshot};
 pub use io::{Advice, Residency};
+pub use memory::{GamayAllocator, process_bytes};
 pub use rt::{Executor, ShardOptions, Shards, usable_cpus};
 pub use source::{BatchSource, RowSource, SegmentHandle, SegmentKey};

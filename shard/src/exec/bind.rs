@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::exec::fast::KeyPlan;
 use crate::exec::filter::{IdTest, Node, Verdict};
+use crate::exec::indexes;
 use crate::exec::predicate::Builder;
 use crate::exec::request::LeafRequest;
 use crate::kernels::set::IdSet;
@@ -115,7 +116,6 @@ pub(crate) struct BoundSegment {
     /// Blocks that may hold passing rows, and whether all of their rows pass.
     pub blocks: Vec<(u32, bool)>,
     pub filter_columns: Vec<usize>,
-    pub output_columns: Vec<usize>,
     /// How group keys are taken, when all of them can be taken as ids.
     pub keys: Option<Vec<KeyPlan>>,
 }
@@ -165,6 +165,7 @@ enum Phase {
     Columns,
     Filter,
     Evaluate,
+    Indexes,
     Keys,
     Blocks,
 }
@@ -179,6 +180,8 @@ pub(crate) struct Binder {
     evals: Vec<DictEval>,
     key_evals: Vec<KeyEval>,
     keys: Option<Vec<KeyPlan>>,
+    /// Terms of the filter that indexes have been asked about.
+    improved: usize,
 }
 
 impl Binder {
@@ -204,7 +207,7 @@ impl Binder {
             let nullable = reference.nulls && handle.has_nulls;
             columns.push(BoundColumn { reference: reference.clone(), ty: handle.ty, kind: handle.kind, dict: None, nulls: None, nullable });
         }
-        Ok(Binder { index, source, phase: Phase::Columns, columns, filter: None, evals: Vec::new(), key_evals: Vec::new(), keys: None })
+        Ok(Binder { index, source, phase: Phase::Columns, columns, filter: None, evals: Vec::new(), key_evals: Vec::new(), keys: None, improved: 0 })
     }
 
     /// Runs until the slice expires or the segment is bound.
@@ -219,7 +222,8 @@ impl Binder {
                 }
                 Phase::Filter => {
                     if let Some(filter) = &request.plan.filter {
-                        let mut builder = Builder { columns: &self.columns, registry, params: &request.params, evals: Vec::new() };
+                        let names = self.columns.iter().map(|c| c.reference.name.clone()).collect();
+                        let mut builder = Builder { columns: &self.columns, registry, params: &request.params, names, evals: Vec::new() };
                         let node = builder.build(filter, true)?;
                         self.evals = builder.evals;
                         self.filter = Some(node);
@@ -242,6 +246,15 @@ impl Binder {
                         }
                         self.filter = (!matches!(settled, Node::Const(true))).then_some(settled);
                     }
+                    self.phase = Phase::Indexes;
+                }
+                Phase::Indexes => {
+                    if !self.use_indexes(request, slice)? {
+                        return Ok(Step::Waiting);
+                    }
+                    if let Some(Node::Const(false)) = &self.filter {
+                        return Ok(Step::Pruned(format!("segment {}: its indexes hold no value that passes the filter", self.source.name())));
+                    }
                     self.plan_keys(request, registry)?;
                     self.phase = Phase::Keys;
                 }
@@ -260,7 +273,7 @@ impl Binder {
                     }
                     self.phase = Phase::Blocks;
                 }
-                Phase::Blocks => return Ok(self.finish(request)),
+                Phase::Blocks => return Ok(self.finish()),
             }
         }
     }
@@ -327,6 +340,25 @@ impl Binder {
         Ok(eval.failed || eval.next >= dict.len())
     }
 
+    /// Replaces the filter's terms by what indexes know; false while one is on its way.
+    fn use_indexes(&mut self, request: &LeafRequest, slice: &Slice<'_>) -> Result<bool> {
+        let Some(filter) = self.filter.take() else { return Ok(true) };
+        let mut terms = match filter {
+            Node::And(terms) => terms,
+            term => vec![term],
+        };
+        while let Some(term) = terms.get_mut(self.improved) {
+            if !indexes::improve(term, &self.columns, &request.plan.options.skip_indexes, self.source.rows(), slice)? {
+                // The terms stay as they are, so that the next step goes on at this one.
+                self.filter = Some(Node::And(terms));
+                return Ok(false);
+            }
+            self.improved += 1;
+        }
+        self.filter = Some(Node::and(terms));
+        Ok(true)
+    }
+
     /// Decides whether group keys can be taken as ids.
     fn plan_keys(&mut self, request: &LeafRequest, registry: &Registry) -> Result<()> {
         let Output::Groups { keys, .. } = &request.plan.output else { return Ok(()) };
@@ -367,12 +399,12 @@ impl Binder {
         Ok(())
     }
 
-    fn finish(&mut self, request: &LeafRequest) -> Step {
+    fn finish(&mut self) -> Step {
         let filter = self.filter.take();
         let blocks = self.source.blocks();
         let mut kept = Vec::with_capacity(blocks as usize);
         for block in 0..blocks {
-            match filter.as_ref().map_or(Verdict::All, |f| f.verdict(block, &self.columns)) {
+            match filter.as_ref().map_or(Verdict::All, |f| f.verdict(block, self.source.rows_per_block(), &self.columns)) {
                 Verdict::None => {}
                 Verdict::Some => kept.push((block, false)),
                 Verdict::All => kept.push((block, true)),
@@ -394,7 +426,6 @@ impl Binder {
             filter,
             blocks: kept,
             filter_columns,
-            output_columns: output_columns(&request.plan.output),
             keys: self.keys.take(),
         })
     }

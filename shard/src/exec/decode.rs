@@ -3,7 +3,9 @@
 use crate::error::{Error, Result};
 use crate::exec::bind::{BoundColumn, Dict};
 use crate::kernels::{Simd, gather};
+use crate::exec::chunks::ChunkCache;
 use crate::source::BlockColumn;
+use crate::source::block::PageCell;
 use arrow_array::cast::AsArray;
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, LargeBinaryArray, ListArray, StringArray,
@@ -11,7 +13,7 @@ use arrow_array::{
 };
 use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType as ArrowType, Field};
-use segfmt::{DataType, FloatPage, IdPage, IntPage, Page, PageValues, VarPage};
+use segfmt::{DataType, FloatPage, IdPage, IntPage, PageValues, VarPage};
 use shard_plan::{Error as PlanError, Scalar};
 use std::sync::Arc;
 
@@ -84,7 +86,7 @@ pub(crate) struct Scratch {
     ints: Vec<i64>,
     floats: Vec<f64>,
     elements: Vec<u32>,
-    chunk: Vec<u8>,
+    chunks: ChunkCache,
 }
 
 /// Values of `rows` (block-local, ascending) of one column of a block.
@@ -101,7 +103,7 @@ pub(crate) fn column(bound: &BoundColumn, block: &BlockColumn, first_row: u64, r
             let nulls = bound.null_buffer(first_row, rows);
             let broken = |e: segfmt::Error| bound.broken(e);
             match page.lists() {
-                None => values(bound, page, rows, nulls, scratch, &broken),
+                None => values(bound, cell, rows, nulls, scratch, &broken),
                 Some(lists) => {
                     let mut elements = std::mem::take(&mut scratch.elements);
                     elements.clear();
@@ -111,7 +113,7 @@ pub(crate) fn column(bound: &BoundColumn, block: &BlockColumn, first_row: u64, r
                         lengths.push(range.len());
                         elements.extend(range.map(|i| i as u32));
                     }
-                    let inner = values(bound, page, &elements, None, scratch, &broken);
+                    let inner = values(bound, cell, &elements, None, scratch, &broken);
                     scratch.elements = elements;
                     let inner = inner?;
                     let field = Arc::new(Field::new("item", inner.data_type().clone(), true));
@@ -137,13 +139,13 @@ fn fill_nulls(array: &ArrayRef, default: &Scalar, multi: bool) -> Result<ArrayRe
 
 fn values(
     bound: &BoundColumn,
-    page: &Page<'_>,
+    cell: &Arc<PageCell>,
     rows: &[u32],
     nulls: Option<NullBuffer>,
     scratch: &mut Scratch,
     broken: &dyn Fn(segfmt::Error) -> Error,
 ) -> Result<ArrayRef> {
-    match page.values() {
+    match cell.borrow_dependent().values() {
         PageValues::Ids(ids_page) => {
             let mut found = std::mem::take(&mut scratch.ids);
             ids(ids_page, rows, &mut found);
@@ -159,7 +161,7 @@ fn values(
             floats(page, rows, &mut scratch.floats);
             Ok(floats_array(bound.ty.data, &scratch.floats, nulls))
         }
-        PageValues::Var(page) => var(bound.ty.data, page, rows, nulls, &mut scratch.chunk).map_err(|e| match e {
+        PageValues::Var(page) => var(bound.ty.data, cell, page, rows, nulls, &mut scratch.chunks).map_err(|e| match e {
             VarError::Segment(e) => broken(e),
             VarError::Other(e) => e,
         }),
@@ -187,15 +189,13 @@ enum VarError {
     Other(Error),
 }
 
-fn var(data: DataType, page: &VarPage<'_>, rows: &[u32], nulls: Option<NullBuffer>, buffer: &mut Vec<u8>) -> Result<ArrayRef, VarError> {
+fn var(data: DataType, cell: &Arc<PageCell>, page: &VarPage<'_>, rows: &[u32], nulls: Option<NullBuffer>, chunks: &mut ChunkCache) -> Result<ArrayRef, VarError> {
     let mut bytes = Vec::new();
     let mut lengths = Vec::with_capacity(rows.len());
     let mut at = 0;
     while at < rows.len() {
-        let chunk = page.chunk(page.chunk_of(rows[at] as usize), buffer).map_err(VarError::Segment)?;
-        let end = chunk.first() + chunk.len();
-        while at < rows.len() && (rows[at] as usize) < end {
-            let value = chunk.get(rows[at] as usize - chunk.first());
+        let values = chunks.get(cell, page, page.chunk_of(rows[at] as usize)).map_err(VarError::Segment)?;
+        while let Some(value) = rows.get(at).and_then(|row| values.get(*row)) {
             bytes.extend_from_slice(value);
             lengths.push(value.len());
             at += 1;

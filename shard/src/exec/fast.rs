@@ -11,12 +11,11 @@ use crate::exec::filter::Input;
 use crate::exec::groups::GroupMerge;
 use crate::exec::output::BoundGroups;
 use crate::exec::selection::{Mask, Selection, Vector};
-use crate::kernels::gather;
+use crate::kernels::{GROUP, gather};
 use crate::memory::Budget;
 use arrow_array::{ArrayRef, UInt32Array};
 use segfmt::IdPage;
 use shard_plan::group::hash_u64;
-use shard_plan::merge::BoundAggregate;
 use shard_plan::sort::take;
 use shard_plan::{Error as PlanError, Scalar};
 use std::sync::Arc;
@@ -48,7 +47,9 @@ const DIRECT: u64 = 4096;
 /// Up to this many possible groups have a table of group numbers.
 const INDEXED: u64 = 1 << 21;
 /// Groups of one segment that are kept before they are merged by value.
-const FULL: usize = 1 << 16;
+const FULL: usize = 1 << 18;
+/// Groups handed over in one step.
+const FLUSHED: usize = 512;
 const NONE: u32 = u32::MAX;
 
 /// From a row's number to its group.
@@ -56,7 +57,8 @@ const NONE: u32 = u32::MAX;
 enum Codes {
     /// Number and group are the same; `seen` marks groups that rows fell into.
     Direct { seen: Vec<u8> },
-    Indexed { group_of: Vec<u32>, code_of: Vec<u64> },
+    /// One more than the group, 0 for none: zeros come from the kernel page by page, as they are touched.
+    Indexed { group_after: Vec<u32>, code_of: Vec<u64> },
     Hashed { slots: Vec<u32>, code_of: Vec<u64> },
 }
 
@@ -67,10 +69,21 @@ pub(crate) struct FastGroups {
     radixes: Vec<u64>,
     codes: Codes,
     aggregates: Vec<FastAggregate>,
-    bound: Vec<BoundAggregate>,
     groups: Vec<u32>,
     ids: Vec<u32>,
     wide: Vec<u64>,
+    flush: Option<Flush>,
+}
+
+/// Groups on their way out.
+#[derive(Debug)]
+struct Flush {
+    present: Vec<u32>,
+    codes: Vec<u64>,
+    states: Vec<ArrayRef>,
+    /// Aggregates whose states are there.
+    settled: usize,
+    next: usize,
 }
 
 impl FastGroups {
@@ -84,7 +97,7 @@ impl FastGroups {
             Codes::Direct { seen: vec![0; product as usize] }
         } else if product <= INDEXED && product <= rows.max(1) * 4 {
             budget.reserve(product * 4, "group by")?;
-            Codes::Indexed { group_of: vec![NONE; product as usize], code_of: Vec::new() }
+            Codes::Indexed { group_after: vec![0; product as usize], code_of: Vec::new() }
         } else {
             Codes::Hashed { slots: vec![NONE; 4096], code_of: Vec::new() }
         };
@@ -95,8 +108,26 @@ impl FastGroups {
             aggregate.resize(direct);
             aggregates.push(aggregate);
         }
-        let bound = bound.aggregates.clone();
-        Ok(Some(FastGroups { segment, radixes, codes, aggregates, bound, groups: Vec::new(), ids: Vec::new(), wide: Vec::new() }))
+        Ok(Some(FastGroups { segment, radixes, codes, aggregates, groups: Vec::new(), ids: Vec::new(), wide: Vec::new(), flush: None }))
+    }
+
+    /// The only group of a whole segment, from its statistics and dictionaries; `None` when its rows must be read.
+    pub fn from_metadata(segment: &Arc<BoundSegment>, bound: &BoundGroups, budget: &Budget) -> Result<Option<FastGroups>> {
+        let every_row = segment.blocks.len() == segment.source.blocks() as usize && segment.blocks.iter().all(|(_, all)| *all);
+        if !every_row || !bound.keys.is_empty() {
+            return Ok(None);
+        }
+        let Some(mut groups) = FastGroups::new(segment.clone(), bound, budget)? else { return Ok(None) };
+        for aggregate in &mut groups.aggregates {
+            if !aggregate.answer(segment)? {
+                return Ok(None);
+            }
+        }
+        if let Codes::Direct { seen } = &mut groups.codes {
+            seen.fill(1);
+        }
+        groups.begin_flush();
+        Ok(Some(groups))
     }
 
     pub fn serves(&self, segment: &Arc<BoundSegment>) -> bool {
@@ -196,14 +227,14 @@ impl FastGroups {
         }
         match &mut self.codes {
             Codes::Direct { seen } => self.groups.iter().for_each(|g| seen[*g as usize] = 1),
-            Codes::Indexed { group_of, code_of } => {
+            Codes::Indexed { group_after, code_of } => {
                 for code in &mut self.groups {
-                    let slot = &mut group_of[*code as usize];
-                    if *slot == NONE {
-                        *slot = code_of.len() as u32;
+                    let slot = &mut group_after[*code as usize];
+                    if *slot == 0 {
                         code_of.push(u64::from(*code));
+                        *slot = code_of.len() as u32;
                     }
-                    *code = *slot;
+                    *code = *slot - 1;
                 }
             }
             Codes::Hashed { slots, code_of } => {
@@ -217,43 +248,49 @@ impl FastGroups {
         }
     }
 
-    /// Looks the keys of all groups up and hands keys and states to the merge by value. Empties this.
-    pub fn flush(&mut self, bound: &BoundGroups, merge: &mut GroupMerge) -> Result<()> {
-        let (present, codes): (Vec<u32>, Vec<u64>) = match &self.codes {
-            Codes::Direct { seen } => (0..seen.len()).filter(|g| seen[*g] != 0).map(|g| (g as u32, g as u64)).unzip(),
-            Codes::Indexed { code_of, .. } | Codes::Hashed { code_of, .. } => ((0..code_of.len() as u32).collect(), code_of.clone()),
-        };
-        if present.is_empty() {
-            return Ok(());
+    /// Whether the groups are on their way out; no more rows are added then.
+    pub fn is_flushing(&self) -> bool {
+        self.flush.is_some()
+    }
+
+    /// Starts to hand the groups over.
+    pub fn begin_flush(&mut self) {
+        if self.flush.is_none() {
+            let (present, codes): (Vec<u32>, Vec<u64>) = match &self.codes {
+                Codes::Direct { seen } => (0..seen.len()).filter(|g| seen[*g] != 0).map(|g| (g as u32, g as u64)).unzip(),
+                Codes::Indexed { code_of, .. } | Codes::Hashed { code_of, .. } => ((0..code_of.len() as u32).collect(), code_of.clone()),
+            };
+            self.flush = Some(Flush { present, codes, states: Vec::new(), settled: 0, next: 0 });
         }
-        let mut columns = Vec::with_capacity(bound.keys.len());
-        let Some(keys) = &self.segment.keys else { return Ok(()) };
+    }
+
+    /// Looks the keys of some groups up and hands keys and states to the merge by value; true when all are handed over.
+    pub fn flush_step(&mut self, bound: &BoundGroups, merge: &mut GroupMerge) -> Result<bool> {
+        let (Some(flush), Some(keys)) = (&mut self.flush, &self.segment.keys) else { return Ok(true) };
+        if flush.present.is_empty() {
+            return Ok(true);
+        }
+        if let Some(aggregate) = self.aggregates.get_mut(flush.settled) {
+            if aggregate.settle_step(&self.segment)? {
+                flush.states.extend(aggregate.states()?);
+                flush.settled += 1;
+            }
+            return Ok(false);
+        }
+        let end = (flush.next + FLUSHED).min(flush.present.len());
+        let chunk = flush.next..end;
+        let mut columns = Vec::with_capacity(bound.keys.len() + flush.states.len());
         let mut divisor: u64 = self.radixes.iter().product();
         for (key, radix) in keys.iter().zip(&self.radixes) {
             divisor /= radix;
-            let ids: Vec<u32> = codes.iter().map(|c| ((c / divisor) % radix) as u32).collect();
+            let ids: Vec<u32> = flush.codes[chunk.clone()].iter().map(|c| ((c / divisor) % radix) as u32).collect();
             columns.push(key_values(key, &self.segment, &ids)?);
         }
-        let all = matches!(&self.codes, Codes::Indexed { .. } | Codes::Hashed { .. }) || present.len() == self.len_slots();
-        let indices = UInt32Array::from(present.clone());
-        for aggregate in &mut self.aggregates {
-            let states = aggregate.states(&self.segment)?;
-            columns.extend(if all { states } else { take(&states, &indices)? });
-        }
-        merge.push(columns, present.len());
-        Ok(())
-    }
-
-    fn len_slots(&self) -> usize {
-        match &self.codes {
-            Codes::Direct { seen } => seen.len(),
-            Codes::Indexed { code_of, .. } | Codes::Hashed { code_of, .. } => code_of.len(),
-        }
-    }
-
-    /// The aggregates that this was made for.
-    pub fn aggregates(&self) -> &[BoundAggregate] {
-        &self.bound
+        let indices = UInt32Array::from(flush.present[chunk.clone()].to_vec());
+        columns.extend(take(&flush.states, &indices)?);
+        merge.push(columns, chunk.len());
+        flush.next = end;
+        Ok(end == flush.present.len())
     }
 }
 
@@ -297,7 +334,7 @@ pub(crate) fn column_ids(column: usize, input: &Input<'_>, vector: Vector, selec
         return;
     };
     match page {
-        IdPage::Packed(packed) if selection.dense => gather::decode(input.simd, packed, vector.start, vector.len, out),
+        IdPage::Packed(packed) if selection.dense && vector.start % GROUP == 0 => gather::decode(input.simd, packed, vector.start, vector.len, out),
         page => crate::exec::decode::ids(page, &selection.rows, out),
     }
 }

@@ -10,7 +10,7 @@ use crate::exec::selection::{Mask, Selection, Vector};
 use crate::kernels::sum::masked_sum;
 use crate::kernels::{GROUP, GROUP_WORDS};
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::ArrayRef;
 use segfmt::{DataType, IntPage, Page, PageValues, Physical};
 use shard_plan::aggregate::avg::{AvgDouble, AvgLong};
 use shard_plan::aggregate::count::Count;
@@ -20,7 +20,9 @@ use shard_plan::{Accumulator, Expr, Type};
 use std::fmt;
 
 /// Distinct (group, id) pairs are kept as bits while they fit this many.
-const PAIR_BITS: u64 = 1 << 27;
+const PAIR_BITS: u64 = 1 << 24;
+/// Ids looked up in one step.
+const SETTLED: usize = 1024;
 const NO_ID: u32 = u32::MAX;
 
 /// One aggregate over the groups of one segment.
@@ -32,6 +34,8 @@ pub(crate) struct FastAggregate {
     ids: Vec<u32>,
     kept: Vec<u32>,
     groups: usize,
+    /// Groups, or words of bits, that the accumulator has been given.
+    settled: usize,
 }
 
 impl fmt::Debug for FastAggregate {
@@ -80,7 +84,7 @@ impl FastAggregate {
         let call = aggregate.call();
         let mut accumulator = aggregate.accumulator()?;
         let feed = if call.filter.is_some() { Feed::Arrays } else { feed(segment, call, accumulator.as_mut()) };
-        Ok(FastAggregate { accumulator, feed, values: Vec::new(), numbers: Vec::new(), ids: Vec::new(), kept: Vec::new(), groups: 0 })
+        Ok(FastAggregate { accumulator, feed, values: Vec::new(), numbers: Vec::new(), ids: Vec::new(), kept: Vec::new(), groups: 0, settled: 0 })
     }
 
     pub fn resize(&mut self, groups: usize) {
@@ -100,6 +104,57 @@ impl FastAggregate {
             }
             _ => {}
         }
+    }
+
+    /// The aggregate over all rows of the segment, from what is known without reading them; false when that is not enough.
+    pub fn answer(&mut self, segment: &BoundSegment) -> Result<bool> {
+        let rows = segment.source.rows();
+        let any = self.accumulator.as_any_mut();
+        match &mut self.feed {
+            Feed::Rows => {
+                let Some(count) = any.downcast_mut::<Count>() else { return Ok(false) };
+                count.add_one_group(0, rows);
+            }
+            Feed::NonNull { column } => {
+                let (Some(stored), Some(count)) = (segment.columns[*column].stored(), any.downcast_mut::<Count>()) else { return Ok(false) };
+                let column = stored.column();
+                let nulls: u64 = (0..column.blocks()).map(|b| u64::from(column.null_count(b))).sum();
+                count.add_one_group(0, rows - nulls);
+            }
+            Feed::Extreme { column, max, ids } => {
+                let bound = &segment.columns[*column];
+                let (Some(stored), n) = (bound.stored(), bound.dict()?.len()) else { return Ok(false) };
+                // Only the default value can be in the dictionary for null rows alone.
+                let counts = |id: &u32| !bound.nullable || stored.column().held_by_non_null(*id);
+                let found = if *max { (0..n).rev().find(counts) } else { (0..n).find(counts) };
+                if let (Some(slot), Some(id)) = (ids.first_mut(), found) {
+                    *slot = id;
+                }
+            }
+            Feed::Distinct { column, cardinality, bits } => {
+                let bound = &segment.columns[*column];
+                let (Some(stored), n) = (bound.stored(), bound.dict()?.len()) else { return Ok(false) };
+                if (bits.len() as u64) < cardinality.div_ceil(64) {
+                    return Ok(false);
+                }
+                for id in (0..n).filter(|id| !bound.nullable || stored.column().held_by_non_null(*id)) {
+                    bits[id as usize / 64] |= 1 << (id % 64);
+                }
+            }
+            Feed::Integers { column } if any.is::<MinMax<Int32Type>>() || any.is::<MinMax<Int64Type>>() || any.is::<MinMax<TimestampMillisecondType>>() => {
+                let bound = &segment.columns[*column];
+                let Some(stored) = bound.stored() else { return Ok(false) };
+                let set = bound.row_set();
+                let ends = [stored.column().min(set), stored.column().max(set)];
+                for end in ends {
+                    if let Some(segfmt::ScalarRef::Int(v)) = end.map_err(|e| bound.broken(e))?.as_ref().map(segfmt::Value::as_scalar) {
+                        feed_integers(self.accumulator.as_mut(), &[0], &[v]);
+                    }
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Adds the rows of a mask to the only group; false when the rows themselves are needed.
@@ -133,7 +188,7 @@ impl FastAggregate {
                 let rows = crate::kernels::count_ones(&mask) as u64;
                 let total = match page {
                     IntPage::Constant { value, .. } => i128::from(*value) * i128::from(rows),
-                    IntPage::For { base, packed } if packed.width() <= 32 => {
+                    IntPage::For { base, packed } if packed.width() <= 32 && vector.start % GROUP == 0 => {
                         let sum: u64 = mask
                             .as_chunks::<GROUP_WORDS>()
                             .0
@@ -162,7 +217,7 @@ impl FastAggregate {
 
     /// Adds the selected rows to their groups.
     pub fn add(&mut self, bound: &BoundGroups, index: usize, input: &Input<'_>, selection: &Selection, groups: &[u32], scratch: &mut Scratch) -> Result<()> {
-        let vector = Vector { start: selection.rows.first().map_or(0, |r| *r as usize / GROUP * GROUP), len: selection.rows.len() };
+        let vector = Vector { start: selection.rows.first().map_or(0, |r| *r as usize), len: selection.rows.len() };
         match &mut self.feed {
             Feed::Rows => {
                 if let Some(count) = self.accumulator.as_any_mut().downcast_mut::<Count>() {
@@ -233,36 +288,51 @@ impl FastAggregate {
         Ok(())
     }
 
-    /// State columns of all groups.
-    pub fn states(&mut self, segment: &BoundSegment) -> Result<Vec<ArrayRef>> {
-        match &mut self.feed {
+    /// Gives some of what was gathered as ids to the accumulator; true when it has all of it.
+    pub fn settle_step(&mut self, segment: &BoundSegment) -> Result<bool> {
+        let (mut groups, mut found) = (Vec::new(), Vec::new());
+        let column = match &mut self.feed {
             Feed::Extreme { column, ids, .. } => {
-                let (groups, found): (Vec<u32>, Vec<u32>) = ids.iter().enumerate().filter(|(_, id)| **id != NO_ID).map(|(g, id)| (g as u32, *id)).unzip();
-                ids.fill(NO_ID);
-                let values = segment.columns[*column].dict()?.values_sorted(&found, None)?;
-                self.accumulator.update(&[values], &groups, None)?;
-            }
-            Feed::Distinct { column, cardinality, bits } => {
-                let dict = segment.columns[*column].dict()?;
-                let (mut groups, mut ids) = (Vec::new(), Vec::new());
-                for (w, word) in bits.iter_mut().enumerate() {
-                    let mut rest = std::mem::take(word);
-                    while rest != 0 {
-                        let bit = w as u64 * 64 + u64::from(rest.trailing_zeros());
-                        rest &= rest - 1;
-                        groups.push((bit / *cardinality) as u32);
-                        ids.push((bit % *cardinality) as u32);
+                while let Some(id) = ids.get(self.settled) {
+                    if *id != NO_ID {
+                        groups.push(self.settled as u32);
+                        found.push(*id);
                     }
-                    if ids.len() >= 4096 {
-                        self.accumulator.update(&[dict.values_sorted(&ids, None)?], &groups, None)?;
-                        groups.clear();
-                        ids.clear();
+                    self.settled += 1;
+                    if found.len() >= SETTLED {
+                        break;
                     }
                 }
-                self.accumulator.update(&[dict.values_sorted(&ids, None)?], &groups, None)?;
+                *column
             }
-            _ => {}
+            Feed::Distinct { column, cardinality, bits } => {
+                while let Some(word) = bits.get(self.settled) {
+                    let mut rest = *word;
+                    while rest != 0 {
+                        let bit = self.settled as u64 * 64 + u64::from(rest.trailing_zeros());
+                        rest &= rest - 1;
+                        groups.push((bit / *cardinality) as u32);
+                        found.push((bit % *cardinality) as u32);
+                    }
+                    self.settled += 1;
+                    if found.len() >= SETTLED {
+                        break;
+                    }
+                }
+                *column
+            }
+            _ => return Ok(true),
+        };
+        if found.is_empty() {
+            return Ok(true);
         }
+        let values = segment.columns[column].dict()?.values_sorted(&found, None)?;
+        self.accumulator.update(&[values], &groups, None)?;
+        Ok(false)
+    }
+
+    /// State columns of all groups, once everything is settled.
+    pub fn states(&mut self) -> Result<Vec<ArrayRef>> {
         Ok(self.accumulator.state()?)
     }
 }
@@ -420,7 +490,6 @@ fn load_doubles(
     Ok(())
 }
 
-/// Whether an array is of the rows of a vector: a cheap sanity check for debug builds.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,15 +3,21 @@
 use crate::error::Result;
 use crate::exec::bind::BoundColumn;
 use crate::exec::decode::{self, Scratch};
-use crate::exec::selection::{self, Mask, VECTOR, Vector, WORDS};
-use crate::kernels::set::{IdSet, members};
-use crate::kernels::{self, GROUP, GROUP_WORDS, Simd};
+use crate::exec::selection::{self, Mask, Vector, WORDS};
+use crate::exec::masks::{float_mask, id_mask, int_mask, list_mask, missing, row_mask};
+use crate::kernels::set::IdSet;
+use crate::kernels::{self, Simd};
 use crate::source::BlockColumn;
-use arrow_array::{Array, ArrayRef};
-use segfmt::value::{ordered_f64, ordered_i64};
-use segfmt::{FloatPage, IdPage, IntPage, Packed, Page, PageValues};
+use arrow_array::ArrayRef;
+use roaring::RoaringBitmap;
+use segfmt::value::ordered_i64;
+use segfmt::{Page, PageValues};
 use shard_plan::BoundExpr;
+use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Ranges up to this id are merged into a set of their column.
+const MERGED_IDS: u32 = 1 << 24;
 
 /// A test of one dictionary id.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +133,8 @@ pub(crate) enum Node {
     /// Raw numbers by their ordered key. Null rows do not pass.
     Floats { column: usize, lo: u64, hi: u64, negated: bool },
     Null { column: usize, negated: bool },
+    /// Rows that an index found.
+    Rows { rows: Arc<RoaringBitmap>, index: String },
     /// Anything else, on decoded values of the rows that are still wanted.
     Expr { expr: Arc<BoundExpr>, columns: Vec<usize> },
     And(Vec<Node>),
@@ -195,11 +203,27 @@ impl Node {
                 node => kept.push(node),
             }
         }
+        // Several tests of one column are one set.
+        let mut tests: HashMap<(usize, bool), (usize, u32)> = HashMap::new();
+        for node in &kept {
+            if let Node::Ids { column, test: IdTest::Range { hi, negated: false, .. }, null_match } = node {
+                let (count, last) = tests.entry((*column, *null_match)).or_default();
+                *count += 1;
+                *last = (*last).max(*hi);
+            }
+        }
+        for ((column, null_match), (count, last)) in tests {
+            let known = kept.iter().any(|n| matches!(n, Node::Ids { column: c, test: IdTest::Set(_), null_match: m } if (*c, *m) == (column, null_match)));
+            // One id more than needed, so that a set from 0 on is not taken for all ids.
+            if count > 2 && !known && last < MERGED_IDS {
+                sets.push((column, null_match, IdSet::new(last + 2)));
+            }
+        }
         let mut merged = Vec::with_capacity(kept.len());
         for node in kept {
             match &node {
                 Node::Ids { column, test: IdTest::Set(set), null_match } => match sets.iter_mut().find(|(c, n, _)| c == column && n == null_match) {
-                    Some((_, _, all)) => set.iter().for_each(|id| all.insert(id)),
+                    Some((_, _, all)) => all.union(set),
                     None => sets.push((*column, *null_match, (**set).clone())),
                 },
                 _ => merged.push(node),
@@ -211,7 +235,7 @@ impl Node {
             match &node {
                 Node::Ids { column, test: IdTest::Range { lo, hi, negated: false }, null_match } => {
                     match sets.iter_mut().find(|(c, n, s)| c == column && n == null_match && *hi < s.universe()) {
-                        Some((_, _, all)) => (*lo..=*hi).for_each(|id| all.insert(id)),
+                        Some((_, _, all)) => all.insert_range(*lo, *hi),
                         None => rest.push(node),
                     }
                 }
@@ -229,7 +253,7 @@ impl Node {
 
     fn cost(&self) -> u32 {
         match self {
-            Node::Const(_) | Node::Null { .. } => 0,
+            Node::Const(_) | Node::Null { .. } | Node::Rows { .. } => 0,
             Node::Ids { test: IdTest::Range { .. }, .. } => 1,
             Node::Ints { .. } => 2,
             Node::Ids { .. } => 3,
@@ -246,7 +270,7 @@ impl Node {
             Node::Ids { column, .. } | Node::ListIds { column, .. } | Node::Ints { column, .. } | Node::Floats { column, .. } => out.push(*column),
             Node::Expr { columns, .. } => out.extend(columns),
             Node::And(nodes) | Node::Or(nodes) => nodes.iter().for_each(|n| n.collect_columns(out)),
-            Node::Const(_) | Node::Null { .. } | Node::Pending { .. } => {}
+            Node::Const(_) | Node::Null { .. } | Node::Rows { .. } | Node::Pending { .. } => {}
         }
     }
 
@@ -260,7 +284,7 @@ impl Node {
     }
 
     /// What zone maps say about a block.
-    pub fn verdict(&self, block: u32, columns: &[BoundColumn]) -> Verdict {
+    pub fn verdict(&self, block: u32, rows_per_block: u32, columns: &[BoundColumn]) -> Verdict {
         let zone = |column: usize| {
             let bound = &columns[column];
             bound.stored().map(|s| s.column().zone(block, bound.row_set()))
@@ -300,10 +324,19 @@ impl Node {
                     _ => Verdict::Some,
                 }
             }
+            Node::Rows { rows, .. } => {
+                let first = u64::from(block) * u64::from(rows_per_block);
+                // A segment has fewer than 2^32 rows; the last block ends where the rows do.
+                match rows.range_cardinality(first as u32..(first + u64::from(rows_per_block)).min(u64::from(u32::MAX)) as u32) {
+                    0 => Verdict::None,
+                    n if n == u64::from(rows_per_block) => Verdict::All,
+                    _ => Verdict::Some,
+                }
+            }
             Node::And(nodes) => {
                 let mut all = true;
                 for node in nodes {
-                    match node.verdict(block, columns) {
+                    match node.verdict(block, rows_per_block, columns) {
                         Verdict::None => return Verdict::None,
                         Verdict::Some => all = false,
                         Verdict::All => {}
@@ -314,7 +347,7 @@ impl Node {
             Node::Or(nodes) => {
                 let mut none = true;
                 for node in nodes {
-                    match node.verdict(block, columns) {
+                    match node.verdict(block, rows_per_block, columns) {
                         Verdict::All => return Verdict::All,
                         Verdict::Some => none = false,
                         Verdict::None => {}
@@ -368,6 +401,10 @@ impl Node {
                     let nulls = input.columns[*column].null_word(first + i);
                     *word &= if *negated { !nulls } else { nulls };
                 }
+                Ok(0)
+            }
+            Node::Rows { rows, .. } => {
+                row_mask(rows, input.first_row + vector.start as u64, vector, mask);
                 Ok(0)
             }
             Node::Ids { column, test, null_match } => {
@@ -449,16 +486,10 @@ impl Node {
             Node::Expr { columns: used, .. } => format!("expression over {}", used.iter().map(name).collect::<Vec<_>>().join(", ")),
             Node::And(nodes) => format!("({})", nodes.iter().map(|n| n.describe(columns)).collect::<Vec<_>>().join(" and ")),
             Node::Or(nodes) => format!("({})", nodes.iter().map(|n| n.describe(columns)).collect::<Vec<_>>().join(" or ")),
+            Node::Rows { rows, index } => format!("{} rows by {index}", rows.len()),
             Node::Pending { .. } => "not evaluated yet".to_owned(),
         }
     }
-}
-
-/// A block column that is not what binding saw has no rows to give.
-fn missing(mask: &mut Mask) -> u64 {
-    debug_assert!(false, "a filter column is not of the kind it was bound as");
-    *mask = [0; WORDS];
-    0
 }
 
 fn with_nulls(verdict: Verdict, nulls: u32, rows: u32, null_match: bool) -> Verdict {
@@ -487,150 +518,4 @@ fn key_verdict(zone: segfmt::Zone, lo: u64, hi: u64, negated: bool) -> Verdict {
         (Verdict::All, true) => Verdict::None,
         (v, _) => v,
     }
-}
-
-/// Runs a kernel over the groups of a vector that still have wanted rows.
-#[inline]
-fn by_group(packed: &Packed<'_>, vector: Vector, mask: &mut Mask, negated: bool, mut kernel: impl FnMut(&[u8], &mut [u64; GROUP_WORDS])) {
-    debug_assert_eq!(vector.start % GROUP, 0);
-    for (i, words) in mask.chunks_exact_mut(GROUP_WORDS).enumerate().take(vector.len.div_ceil(GROUP)) {
-        if words.iter().all(|w| *w == 0) {
-            continue;
-        }
-        let mut bits = [0; GROUP_WORDS];
-        kernel(packed.group(vector.start / GROUP + i), &mut bits);
-        let flip = if negated { u64::MAX } else { 0 };
-        for (word, bits) in words.iter_mut().zip(bits) {
-            *word &= bits ^ flip;
-        }
-    }
-}
-
-fn id_mask(page: &IdPage<'_>, test: &IdTest, vector: Vector, mask: &mut Mask, simd: Simd) {
-    match (page, test) {
-        (_, IdTest::All) => {}
-        (_, IdTest::None) => *mask = [0; WORDS],
-        (IdPage::Constant { id, .. }, test) => {
-            if !test.contains(*id) {
-                *mask = [0; WORDS];
-            }
-        }
-        (IdPage::Packed(packed), IdTest::Range { lo, hi, negated }) => {
-            by_group(packed, vector, mask, *negated, |group, bits| kernels::range::range(simd, packed.width(), group, *lo, *hi, bits));
-        }
-        (IdPage::Packed(packed), IdTest::Set(set)) => {
-            by_group(packed, vector, mask, false, |group, bits| members(simd, packed.width(), group, set, bits));
-        }
-        (IdPage::Runs(runs), test) => {
-            let (start, end) = (vector.start as u32, (vector.start + vector.len) as u32);
-            let mut passed = [0; WORDS];
-            let mut at = start;
-            let mut run = runs.run_of(vector.start);
-            while at < end {
-                let stop = runs.ends()[run].min(end);
-                if test.contains(runs.ids()[run]) {
-                    set_bits(&mut passed, (at - start) as usize, (stop - start) as usize);
-                }
-                at = stop;
-                run += 1;
-            }
-            mask.iter_mut().zip(passed).for_each(|(m, p)| *m &= p);
-        }
-    }
-}
-
-fn set_bits(mask: &mut Mask, from: usize, to: usize) {
-    let mut at = from;
-    while at < to {
-        let end = (at / 64 * 64 + 64).min(to);
-        let n = end - at;
-        let ones = if n == 64 { u64::MAX } else { (1 << n) - 1 };
-        mask[at / 64] |= ones << (at % 64);
-        at = end;
-    }
-}
-
-fn list_mask(page: &Page<'_>, test: &IdTest, all: bool, vector: Vector, mask: &mut Mask) -> u64 {
-    let (Some(lists), Some(ids)) = (page.lists(), page.ids()) else { return missing(mask) };
-    let (first, last) = (lists.range(vector.start).start, lists.range(vector.start + vector.len - 1).end);
-    let mut values = vec![0; last - first];
-    ids.decode(first..last, &mut values);
-    for i in 0..vector.len {
-        let word = &mut mask[i / 64];
-        if *word >> (i % 64) & 1 == 0 {
-            continue;
-        }
-        let range = lists.range(vector.start + i);
-        let mut elements = values[range.start - first..range.end - first].iter();
-        let passes = if all { elements.all(|id| test.contains(*id)) } else { elements.any(|id| test.contains(*id)) };
-        if !passes {
-            *word &= !(1 << (i % 64));
-        }
-    }
-    values.len() as u64
-}
-
-fn int_mask(page: &IntPage<'_>, lo: i64, hi: i64, negated: bool, vector: Vector, mask: &mut Mask, simd: Simd) {
-    match page {
-        IntPage::Constant { value, .. } => {
-            if (lo <= *value && *value <= hi) == negated {
-                *mask = [0; WORDS];
-            }
-        }
-        IntPage::For { base, packed } => {
-            // Bounds relative to the base; the packed value is never below it.
-            let (lo, hi) = (i128::from(lo) - i128::from(*base), i128::from(hi) - i128::from(*base));
-            let max = i128::from(packed.mask());
-            if hi < 0 || lo > max {
-                if !negated {
-                    *mask = [0; WORDS];
-                }
-                return;
-            }
-            let (lo, hi) = (lo.max(0) as u64, hi.min(max) as u64);
-            if packed.width() <= 32 {
-                by_group(packed, vector, mask, negated, |group, bits| {
-                    kernels::range::range(simd, packed.width(), group, lo as u32, hi as u32, bits);
-                });
-            } else {
-                let mut values = [0; GROUP];
-                let mut next = vector.start;
-                for (i, words) in mask.chunks_exact_mut(GROUP_WORDS).enumerate().take(vector.len.div_ceil(GROUP)) {
-                    let at = vector.start + i * GROUP;
-                    next = at.max(next);
-                    let n = (vector.start + vector.len - at).min(GROUP);
-                    packed.decode_u64(at..at + n, &mut values[..n]);
-                    let mut bits = [0; GROUP_WORDS];
-                    kernels::range::range_u64(&values, lo, hi, &mut bits);
-                    let flip = if negated { u64::MAX } else { 0 };
-                    words.iter_mut().zip(bits).for_each(|(w, b)| *w &= b ^ flip);
-                }
-            }
-        }
-        IntPage::Delta(_) => {
-            let mut values = [0; VECTOR];
-            let values = &mut values[..vector.len];
-            page.decode(vector.start..vector.start + vector.len, values);
-            for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
-                *word &= values.iter().enumerate().fold(0, |w, (i, v)| w | (u64::from((lo <= *v && *v <= hi) != negated) << i));
-            }
-        }
-    }
-}
-
-fn float_mask(page: &FloatPage<'_>, lo: u64, hi: u64, negated: bool, vector: Vector, mask: &mut Mask) {
-    if let FloatPage::Constant { value, .. } = page {
-        let key = ordered_f64(*value);
-        if (lo <= key && key <= hi) == negated {
-            *mask = [0; WORDS];
-        }
-        return;
-    }
-    let mut values = [0.0; VECTOR];
-    let values = &mut values[..vector.len];
-    page.decode(vector.start..vector.start + vector.len, values);
-    let mut bits = [0; WORDS];
-    kernels::floats::range(values, lo, hi, &mut bits);
-    let flip = if negated { u64::MAX } else { 0 };
-    mask.iter_mut().zip(bits).for_each(|(m, b)| *m &= b ^ flip);
 }

@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use shard_plan::Error as PlanError;
 use shard_plan::group::hash_rows;
 use shard_plan::merge::Groups;
-use shard_plan::sort::take;
+use shard_plan::sort::{concat, take};
 use std::collections::VecDeque;
 
 /// Groups of one table before they are split.
@@ -18,7 +18,7 @@ const SPLIT: usize = 16_384;
 const PARTS: usize = 64;
 /// Rows merged or scattered in one step.
 const STEP: usize = 2048;
-const SCATTER: usize = 8192;
+const SCATTER: usize = 4096;
 
 /// Groups and the state batches that are still to be merged into them.
 #[derive(Debug)]
@@ -29,7 +29,13 @@ pub(crate) struct GroupMerge {
     limit: Option<u32>,
     hashes: Vec<u64>,
     keys: usize,
+    pending_rows: usize,
+    /// Groups are spread over [`PARTS`] tables.
+    spread_parts: bool,
 }
+
+/// States of one part, and its number when the groups are spread.
+pub(crate) type Emitted = (Option<usize>, Vec<ArrayRef>, usize);
 
 impl GroupMerge {
     pub fn new(bound: &BoundGroups, limit: Option<u64>) -> Result<GroupMerge> {
@@ -38,14 +44,44 @@ impl GroupMerge {
         if let Some(limit) = limit {
             single.limit(limit);
         }
-        Ok(GroupMerge { parts: vec![single], pending: VecDeque::new(), scattered: VecDeque::new(), limit, hashes: Vec::new(), keys: bound.keys.len() })
+        Ok(GroupMerge { parts: vec![single], pending: VecDeque::new(), scattered: VecDeque::new(), limit, hashes: Vec::new(), keys: bound.keys.len(), pending_rows: 0, spread_parts: false })
+    }
+
+    /// A merge of results some of which are spread already.
+    pub fn spread(bound: &BoundGroups) -> Result<GroupMerge> {
+        let mut merge = GroupMerge::new(bound, None)?;
+        merge.spread_parts = true;
+        merge.parts.clear();
+        for _ in 0..PARTS {
+            merge.parts.push(Groups::new(&bound.key_types, &bound.aggregates)?);
+        }
+        Ok(merge)
+    }
+
+    /// Nothing to merge and nothing to emit.
+    pub fn done() -> GroupMerge {
+        GroupMerge { parts: Vec::new(), pending: VecDeque::new(), scattered: VecDeque::new(), limit: None, hashes: Vec::new(), keys: 0, pending_rows: 0, spread_parts: false }
     }
 
     /// Takes key and state columns of `rows` groups.
     pub fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) {
         if rows > 0 {
+            self.pending_rows += rows;
             self.pending.push_back((columns, 0, rows));
         }
+    }
+
+    /// Takes the states of a part of another spread merge.
+    pub fn push_part(&mut self, part: usize, columns: &[ArrayRef], rows: usize) {
+        for start in (0..rows).step_by(STEP) {
+            let slice = columns.iter().map(|c| c.slice(start, STEP.min(rows - start))).collect();
+            self.scattered.push_back((part, slice));
+        }
+    }
+
+    /// Enough is pending for a step that pays.
+    pub fn is_loaded(&self) -> bool {
+        !self.scattered.is_empty() || if !self.spread_parts { !self.pending.is_empty() } else { self.pending_rows >= SCATTER }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -68,25 +104,35 @@ impl GroupMerge {
             self.parts[part].merge(&columns, rows)?;
             return Ok(self.is_idle());
         }
-        if self.parts.len() == 1 && self.keys > 0 && self.limit.is_none() && self.parts[0].len() > SPLIT {
+        if !self.spread_parts && self.keys > 0 && self.limit.is_none() && self.parts[0].len() > SPLIT {
             let mut single = std::mem::replace(&mut self.parts, Vec::with_capacity(PARTS)).remove(0);
             for _ in 0..PARTS {
                 self.parts.push(Groups::new(&bound.key_types, &bound.aggregates)?);
             }
+            self.spread_parts = true;
             let rows = single.len();
+            self.pending_rows += rows;
             self.pending.push_front((single.states()?, 0, rows));
             return Ok(false);
         }
-        let Some((columns, done, rows)) = self.pending.pop_front() else { return Ok(true) };
-        let now = (rows - done).min(if self.parts.len() == 1 { STEP } else { SCATTER });
-        let slice: Vec<ArrayRef> = columns.iter().map(|c| c.slice(done, now)).collect();
-        if done + now < rows {
-            self.pending.push_front((columns, done + now, rows));
-        }
-        if self.parts.len() == 1 {
+        if !self.spread_parts {
+            let Some((slice, now)) = self.take_pending(STEP) else { return Ok(true) };
             self.parts[0].merge(&slice, now)?;
             return Ok(self.is_idle());
         }
+        // Small batches are joined up first: scattering costs by the part, not by the row.
+        let mut slices = Vec::new();
+        let mut now = 0;
+        while now < SCATTER
+            && let Some((slice, rows)) = self.take_pending(SCATTER - now)
+        {
+            slices.push(slice);
+            now += rows;
+        }
+        if now == 0 {
+            return Ok(true);
+        }
+        let slice = if slices.len() == 1 { slices.remove(0) } else { concat(&slices)? };
         hash_rows(&slice[..self.keys], now, &mut self.hashes)?;
         let mut rows_of: Vec<Vec<u32>> = vec![Vec::new(); PARTS];
         for (row, hash) in self.hashes.iter().enumerate() {
@@ -98,18 +144,31 @@ impl GroupMerge {
         Ok(self.is_idle())
     }
 
+    /// Up to `rows` pending rows.
+    fn take_pending(&mut self, rows: usize) -> Option<(Vec<ArrayRef>, usize)> {
+        let (columns, done, all) = self.pending.pop_front()?;
+        let now = rows.min(all - done);
+        self.pending_rows -= now;
+        let slice = columns.iter().map(|c| c.slice(done, now)).collect();
+        if done + now < all {
+            self.pending.push_front((columns, done + now, all));
+        }
+        Some((slice, now))
+    }
+
     /// The table that rows go into directly, while there is only one.
     pub fn single(&mut self) -> Option<&mut Groups> {
-        if self.parts.len() == 1 { self.parts.first_mut() } else { None }
+        if self.spread_parts { None } else { self.parts.first_mut() }
     }
 
     /// States of the next part and its number of groups; `None` after the last. Call when idle.
-    pub fn emit(&mut self) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+    pub fn emit(&mut self) -> Result<Option<Emitted>> {
+        let spread = self.spread_parts;
         match self.parts.pop() {
             None => Ok(None),
             Some(mut part) => {
                 let rows = part.len();
-                Ok(Some((part.states()?, rows)))
+                Ok(Some((spread.then_some(self.parts.len()), part.states()?, rows)))
             }
         }
     }

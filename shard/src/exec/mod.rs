@@ -12,13 +12,17 @@
 //! (cancelled, enough rows, failed) are read at every vector.
 
 pub(crate) mod bind;
+pub(crate) mod chunks;
 pub(crate) mod decode;
 pub mod explain;
 pub(crate) mod fast;
 pub(crate) mod fast_aggregates;
 pub(crate) mod filter;
+pub(crate) mod finish;
 pub(crate) mod groups;
+pub(crate) mod indexes;
 pub(crate) mod job;
+pub(crate) mod masks;
 pub(crate) mod output;
 pub(crate) mod piece;
 pub(crate) mod predicate;

@@ -18,6 +18,8 @@ pub(crate) struct Piece {
     pub all: bool,
     /// One a plan column.
     pub columns: Vec<BlockColumn>,
+    /// Its pages are there and it is counted.
+    pub started: bool,
     /// Next row to scan.
     pub next: usize,
     pub bytes: u64,
@@ -28,7 +30,7 @@ impl Piece {
         let rows = segment.source.block_rows(block) as usize;
         let first_row = segment.first_row(block);
         let columns = vec![BlockColumn::Unread; segment.columns.len()];
-        Piece { segment, block, rows, first_row, all, columns, next: 0, bytes: 0 }
+        Piece { segment, block, rows, first_row, all, columns, started: false, next: 0, bytes: 0 }
     }
 
     /// Gets the pages that the plan needs; false while some are on their way. Asks for all of them at once.

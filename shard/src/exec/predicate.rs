@@ -9,8 +9,9 @@ use crate::exec::filter::{IdTest, Node};
 use crate::kernels::set::IdSet;
 use crate::source::ColumnKind;
 use segfmt::value::{normalize_f64, ordered_f64};
-use segfmt::{DataType, Physical, ScalarRef};
+use segfmt::ScalarRef;
 use shard_plan::{BoundExpr, CompareOp, Expr, Registry, Scalar};
+use std::sync::Arc;
 
 /// More than this many entries are evaluated row by row when the segment has fewer rows than entries.
 const EAGER_ENTRIES: u32 = 65_536;
@@ -19,6 +20,7 @@ pub(crate) struct Builder<'a> {
     pub columns: &'a [BoundColumn],
     pub registry: &'a Registry,
     pub params: &'a [Scalar],
+    pub names: Arc<[String]>,
     pub evals: Vec<DictEval>,
 }
 
@@ -103,16 +105,16 @@ impl Builder<'_> {
 
     fn leaf(&mut self, original: &Expr, want: bool) -> Result<Node> {
         let expr = substitute(original, self.columns);
+        if let Some(node) = self.native(&expr, want)? {
+            return Ok(node);
+        }
         let wanted = if want { expr.clone() } else { Expr::Not(Box::new(expr.clone())) };
-        let names: Vec<String> = self.columns.iter().map(|c| c.reference.name.clone()).collect();
+        let names = self.names.clone();
         let bound = BoundExpr::bind_named(&wanted, self.registry, self.params, &names)?;
         match bound.constant() {
             Some(Scalar::Boolean(value)) => return Ok(Node::Const(*value)),
             Some(Scalar::Null(_)) => return Ok(Node::Const(false)),
             _ => {}
-        }
-        if let Some(node) = self.native(&expr, want)? {
-            return Ok(node);
         }
         if let Some(node) = self.per_entry(&expr, want, &names)? {
             return Ok(node);
@@ -294,9 +296,4 @@ fn id_range(dict: &Dict, op: CompareOp, value: ScalarRef<'_>) -> Result<IdTest> 
         CompareOp::Gt => range(dictionary.upper_bound(value).map_err(broken)?, n),
         CompareOp::GtEq => range(dictionary.lower_bound(value).map_err(broken)?, n),
     })
-}
-
-/// Whether values of a type are kept as integers.
-pub(crate) fn is_integer(data: DataType) -> bool {
-    data.physical() == Physical::Int
 }

@@ -4,6 +4,8 @@ use crate::kernels::{self, Simd};
 
 /// Rows of a vector: the unit between two looks at the clock (E-16).
 pub const VECTOR: usize = 4096;
+/// Rows of the shortest vector.
+pub const SHORTEST: usize = 64;
 /// Words of a vector's mask.
 pub const WORDS: usize = VECTOR / 64;
 
@@ -23,7 +25,7 @@ pub fn is_empty(mask: &Mask) -> bool {
     mask.iter().all(|w| *w == 0)
 }
 
-/// A run of rows of one block: `start` is a multiple of 512.
+/// A run of rows of one block: `start` is a multiple of 64, and of 512 unless rows are slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vector {
     pub start: usize,

@@ -5,16 +5,16 @@ use crate::exec::bind::{BoundSegment, Binder, Step};
 use crate::exec::decode::{self, Scratch};
 use crate::exec::fast::FastGroups;
 use crate::exec::filter::{Input, Node};
-use crate::exec::groups::{self, GroupMerge};
+use crate::exec::groups::{self, Emitted, GroupMerge};
 use crate::exec::job::{Job, Slot, lock};
 use crate::exec::output::{BoundGroups, BoundOutput};
 use crate::exec::piece::Piece;
-use crate::exec::request::{LeafAnswer, LeafStats};
-use crate::exec::selection::{self, Selection, VECTOR, Vector};
-use crate::kernels::{GROUP, Simd, count_ones};
+use crate::exec::request::LeafStats;
+use crate::exec::selection::{self, SHORTEST, Selection, VECTOR, Vector};
+use crate::kernels::{Simd, count_ones};
 use crate::memory;
 use crate::rt::task::{Progress, Slice, Work};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch};
 use shard_plan::sort::TopK;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ use std::time::Instant;
 const LOCAL_GROUPS: usize = 16_384;
 /// A slow vector is halved, a quick one doubled, so that it takes about this long.
 const VECTOR_NANOS: u64 = 40_000;
+/// Rows of the first vector when rows may be slow.
+const SLOW_START: usize = 256;
 /// Pieces of a segment whose pages are asked for ahead.
 const AHEAD: usize = 2;
 
@@ -39,35 +41,37 @@ pub(crate) enum Sink {
 pub(crate) enum Partial {
     Rows(Vec<Vec<ArrayRef>>),
     Top(Option<Vec<ArrayRef>>),
-    Groups(Vec<(Vec<ArrayRef>, usize)>),
+    Groups(Vec<Emitted>),
 }
 
-enum State {
+pub(super) enum State {
     Next,
     Bind(usize, Box<Binder>),
     Scan,
     Flush,
-    Emit(Vec<(Vec<ArrayRef>, usize)>),
+    Emit(Vec<Emitted>),
     Merge { merge: GroupMerge, batches: Vec<RecordBatch> },
     Done,
 }
 
 pub(crate) struct Worker {
-    job: Arc<Job>,
-    state: State,
+    pub(super) job: Arc<Job>,
+    pub(super) state: State,
     /// Pieces taken, the first of them in work, the others loading.
-    pieces: VecDeque<Piece>,
+    pub(super) pieces: VecDeque<Piece>,
     /// The segment to look at next.
     current: usize,
+    /// A segment's groups that its statistics gave, to be handed over next.
+    ready: Option<Box<FastGroups>>,
     /// Segments that are known to be finished.
     done: Vec<bool>,
-    sink: Sink,
+    pub(super) sink: Sink,
     selection: Selection,
     scratch: Scratch,
-    stats: LeafStats,
+    pub(super) stats: LeafStats,
     vector: usize,
     output_columns: Vec<usize>,
-    left: bool,
+    pub(super) left: bool,
 }
 
 impl Worker {
@@ -87,12 +91,13 @@ impl Worker {
             state: State::Next,
             pieces: VecDeque::new(),
             current: segments * number / workers.max(1),
+            ready: None,
             done: vec![false; segments],
             sink,
             selection: Selection::default(),
             scratch: Scratch::default(),
             stats: LeafStats::default(),
-            vector: if slow { GROUP } else { VECTOR },
+            vector: if slow { SLOW_START } else { VECTOR },
             output_columns,
             left: false,
             job,
@@ -123,7 +128,7 @@ impl Worker {
                     match step {
                         Step::Again => return Ok(Progress::Again),
                         Step::Waiting => return Ok(Progress::Waiting),
-                        Step::Bound(bound) => self.bound(segment, bound),
+                        Step::Bound(bound) => self.bound(segment, bound)?,
                         Step::Pruned(why) => self.pruned(segment, &why),
                     }
                     self.state = State::Next;
@@ -166,20 +171,36 @@ impl Worker {
 
     /// Finds something to do. `Some` ends the slice.
     fn next(&mut self, slice: &Slice<'_>) -> Result<Option<Progress>> {
-        if let Sink::Groups { merge, .. } = &mut self.sink
-            && !merge.is_idle()
-        {
-            if let BoundOutput::Groups(bound) = &self.job.output {
+        if let (Sink::Groups { merge, fast }, BoundOutput::Groups(bound)) = (&mut self.sink, &self.job.output) {
+            let flushing = fast.as_ref().is_some_and(|f| f.is_flushing());
+            if merge.is_loaded() || (!flushing && !merge.is_idle()) {
                 merge.step(bound)?;
+                return Ok(None);
             }
-            return Ok(None);
+            if fast.is_none() {
+                *fast = self.ready.take();
+            }
+            if let Some(groups) = fast {
+                if self.ready.is_some() || self.pieces.front().is_some_and(|p| !groups.serves(&p.segment)) {
+                    groups.begin_flush();
+                }
+                if groups.is_flushing() {
+                    if groups.flush_step(bound, merge)? {
+                        *fast = None;
+                    }
+                    return Ok(None);
+                }
+            }
         }
         if self.job.stopped() {
             self.pieces.clear();
             self.state = State::Flush;
             return Ok(None);
         }
-        // Registered before looking, so that a binding that ends meanwhile wakes this worker.
+        if self.pieces.front().is_some_and(|p| p.started) {
+            self.state = State::Scan;
+            return Ok(None);
+        }
         let mut binding = false;
         while self.pieces.len() < AHEAD {
             // With a piece in hand, binding is left to a worker that has none.
@@ -192,12 +213,16 @@ impl Worker {
                 }
                 Taken::Nothing => break,
             }
-            if let Some(last) = self.pieces.back_mut() {
-                last.load(&self.output_columns, slice)?;
+            // Read ahead only while pages are on their way; what is in memory is left to whoever is free.
+            if let Some(last) = self.pieces.back_mut()
+                && last.load(&self.output_columns, slice)?
+            {
+                break;
             }
         }
         let Some(first) = self.pieces.front_mut() else {
             if binding {
+                // Registered before looking again, so that a binding that ends meanwhile wakes this worker.
                 self.job.wait(slice.waker());
                 let mut still = false;
                 return match self.take(&mut still, true) {
@@ -221,6 +246,13 @@ impl Worker {
         if !first.load(&self.output_columns, slice)? {
             return Ok(Some(Progress::Waiting));
         }
+        if let Sink::Groups { fast: Some(groups), .. } = &self.sink
+            && !groups.serves(&first.segment)
+        {
+            // The groups of the segment before go first.
+            return Ok(None);
+        }
+        first.started = true;
         self.stats.num_blocks_scanned += 1;
         self.stats.bytes_read += first.bytes;
         self.state = State::Scan;
@@ -260,7 +292,14 @@ impl Worker {
         Taken::Nothing
     }
 
-    fn bound(&mut self, segment: usize, bound: BoundSegment) {
+    fn bound(&mut self, segment: usize, bound: BoundSegment) -> Result<()> {
+        let bound = Arc::new(bound);
+        let mut answered = None;
+        if let (Sink::Groups { .. }, BoundOutput::Groups(groups)) = (&self.sink, &self.job.output)
+            && self.ready.is_none()
+        {
+            answered = FastGroups::from_metadata(&bound, groups, &self.job.budget)?.map(Box::new);
+        }
         {
             let mut stats = lock(&self.job.stats);
             stats.num_segments_processed += 1;
@@ -272,8 +311,17 @@ impl Worker {
                 stats.operator("filter plan", &line, |o| o.rows_in += bound.source.rows());
             }
         }
-        *lock(&self.job.segments[segment].slot) = Slot::Bound(Arc::new(bound));
+        let slot = &self.job.segments[segment];
+        if answered.is_some() {
+            slot.matched.store(bound.source.rows() > 0, Ordering::Relaxed);
+            self.stats.num_docs_scanned += bound.source.rows();
+            self.ready = answered;
+            *lock(&slot.slot) = Slot::Done;
+        } else {
+            *lock(&slot.slot) = Slot::Bound(bound);
+        }
         self.job.wake_all();
+        Ok(())
     }
 
     fn pruned(&mut self, segment: usize, why: &str) {
@@ -302,7 +350,7 @@ impl Worker {
         }
         let slow_filter = !piece.all && piece.segment.filter.as_ref().is_some_and(Node::is_slow);
         if slow_filter && piece.next == 0 {
-            self.vector = self.vector.min(GROUP);
+            self.vector = self.vector.min(SLOW_START);
         }
         let vector = Vector { start: piece.next, len: self.vector.min(piece.rows - piece.next) };
         piece.next += vector.len;
@@ -339,9 +387,10 @@ impl Worker {
                 o.nanos += nanos - filtered;
             });
         }
-        // Whole groups of 512 rows, so that the next vector starts at one.
-        if nanos > 2 * VECTOR_NANOS && self.vector > GROUP {
-            self.vector = (self.vector / 2).next_multiple_of(GROUP);
+        // Powers of two, so that vectors start at whole groups of 512 rows unless they are shorter than one.
+        if nanos > 2 * VECTOR_NANOS && self.vector > SHORTEST {
+            let fitting = (vector.len as u64 * VECTOR_NANOS / nanos).max(1);
+            self.vector = (1 << fitting.ilog2()).clamp(SHORTEST, self.vector);
         } else if nanos < VECTOR_NANOS / 2 && self.vector < VECTOR {
             self.vector = (self.vector * 2).min(VECTOR);
         }
@@ -358,14 +407,9 @@ impl Worker {
         let job = self.job.clone();
         let segment = &piece.segment;
         let simd = Simd::get();
-        if let (Sink::Groups { merge, fast }, BoundOutput::Groups(bound)) = (&mut self.sink, &job.output)
+        if let (Sink::Groups { fast, .. }, BoundOutput::Groups(bound)) = (&mut self.sink, &job.output)
             && segment.keys.is_some()
         {
-            if fast.as_ref().is_some_and(|f| !f.serves(segment))
-                && let Some(mut full) = fast.take()
-            {
-                full.flush(bound, merge)?;
-            }
             if fast.is_none() {
                 *fast = FastGroups::new(segment.clone(), bound, &job.budget)?.map(Box::new);
             }
@@ -373,8 +417,7 @@ impl Worker {
                 let input = Input { columns: &segment.columns, blocks: &piece.columns, first_row: piece.first_row, simd };
                 fast.add(bound, &input, vector, mask, passed, &mut self.selection, &mut self.scratch)?;
                 if fast.is_full() {
-                    fast.flush(bound, merge)?;
-                    self.sink_reset_fast();
+                    fast.begin_flush();
                     self.state = State::Next;
                 }
                 return Ok(self.stop_at_group_limit());
@@ -428,12 +471,6 @@ impl Worker {
         Ok(())
     }
 
-    fn sink_reset_fast(&mut self) {
-        if let Sink::Groups { fast, .. } = &mut self.sink {
-            *fast = None;
-        }
-    }
-
     /// One step of the pending merge; the rest follows between vectors.
     fn drain_merge(&mut self, bound: &BoundGroups) -> Result<()> {
         if let Sink::Groups { merge, .. } = &mut self.sink {
@@ -458,173 +495,6 @@ impl Worker {
                 self.job.wake_all();
             }
         }
-    }
-
-    /// Brings what is in the sink to an end; true when the partial result has been handed over.
-    fn flush(&mut self) -> Result<bool> {
-        let job = self.job.clone();
-        let partial = match &mut self.sink {
-            Sink::Rows { batches } => Partial::Rows(std::mem::take(batches)),
-            Sink::Top(_) => {
-                let Sink::Top(top) = std::mem::replace(&mut self.sink, Sink::Rows { batches: Vec::new() }) else { return Ok(true) };
-                Partial::Top(top.finish()?)
-            }
-            Sink::Groups { merge, fast } => {
-                if let BoundOutput::Groups(bound) = &job.output {
-                    if let Some(mut fast) = fast.take() {
-                        fast.flush(bound, merge)?;
-                        return Ok(false);
-                    }
-                    if !merge.step(bound)? {
-                        return Ok(false);
-                    }
-                }
-                self.stats.num_groups_limit_reached |= merge.limit_reached();
-                self.state = State::Emit(Vec::new());
-                return Ok(false);
-            }
-        };
-        lock(&job.partials).push(partial);
-        Ok(true)
-    }
-
-    /// Takes the states out of the sink, part by part.
-    fn emit(&mut self) -> Result<bool> {
-        let State::Emit(parts) = &mut self.state else { return Ok(true) };
-        if let Sink::Groups { merge, .. } = &mut self.sink
-            && let Some(part) = merge.emit()?
-        {
-            parts.push(part);
-            return Ok(false);
-        }
-        let parts = std::mem::take(parts);
-        lock(&self.job.partials).push(Partial::Groups(parts));
-        Ok(true)
-    }
-
-    fn report(&mut self) {
-        lock(&self.job.stats).add(&std::mem::take(&mut self.stats));
-    }
-
-    fn leave_failed(&mut self) -> Progress {
-        self.pieces.clear();
-        self.sink = Sink::Rows { batches: Vec::new() };
-        self.state = State::Done;
-        let merging = std::mem::replace(&mut self.left, true);
-        self.report();
-        if merging || self.job.leave() {
-            lock(&self.job.partials).clear();
-            self.job.answer(Ok(LeafAnswer { batches: Vec::new(), stats: LeafStats::default() }));
-        }
-        Progress::Done
-    }
-
-    /// Hands over to the last worker, which merges.
-    fn leave(&mut self) -> Progress {
-        self.left = true;
-        self.report();
-        if !self.job.leave() {
-            self.state = State::Done;
-            return Progress::Done;
-        }
-        if self.job.has_failed() {
-            return self.leave_failed();
-        }
-        match self.begin_merge() {
-            Ok(progress) => progress,
-            Err(e) => {
-                self.job.fail(e);
-                self.job.answer(Ok(LeafAnswer { batches: Vec::new(), stats: LeafStats::default() }));
-                self.state = State::Done;
-                Progress::Done
-            }
-        }
-    }
-
-    fn begin_merge(&mut self) -> Result<Progress> {
-        let job = self.job.clone();
-        let partials = std::mem::take(&mut *lock(&job.partials));
-        match &job.output {
-            BoundOutput::Groups(bound) => {
-                let mut merge = GroupMerge::new(bound, job.request.plan.options.num_groups_limit)?;
-                for partial in partials {
-                    if let Partial::Groups(parts) = partial {
-                        parts.into_iter().for_each(|(columns, rows)| merge.push(columns, rows));
-                    }
-                }
-                self.state = State::Merge { merge, batches: Vec::new() };
-                Ok(Progress::Again)
-            }
-            BoundOutput::Rows { exprs, order, limit } => {
-                let mut batches = Vec::new();
-                match limit {
-                    Some(limit) if !order.is_empty() => {
-                        let types: Vec<_> = exprs.iter().map(|e| e.ty().arrow()).collect();
-                        let mut top = TopK::new(&types, order, usize::try_from(*limit).unwrap_or(usize::MAX))?;
-                        for partial in &partials {
-                            if let Partial::Top(Some(columns)) = partial {
-                                top.push(columns)?;
-                            }
-                        }
-                        batches.extend(top.finish()?);
-                    }
-                    _ => {
-                        for partial in partials {
-                            if let Partial::Rows(rows) = partial {
-                                batches.extend(rows);
-                            }
-                        }
-                    }
-                }
-                let batches = batches
-                    .into_iter()
-                    .map(|columns| {
-                        let rows = columns.first().map_or(0, |c| c.len());
-                        job.output.batch(columns, rows)
-                    })
-                    .collect::<Result<Vec<_>>>()?;
-                self.finish(batches);
-                Ok(Progress::Done)
-            }
-        }
-    }
-
-    /// One step of the last merge; true when the answer is on its way.
-    fn merge(&mut self) -> Result<bool> {
-        let job = self.job.clone();
-        let (State::Merge { merge, batches }, BoundOutput::Groups(bound)) = (&mut self.state, &job.output) else { return Ok(true) };
-        if !merge.is_idle() {
-            merge.step(bound)?;
-            return Ok(false);
-        }
-        lock(&job.stats).num_groups_limit_reached |= merge.limit_reached();
-        if let Some((columns, rows)) = merge.emit()? {
-            if rows > 0 {
-                batches.push(job.output.batch(columns, rows)?);
-            }
-            return Ok(false);
-        }
-        let mut batches = std::mem::take(batches);
-        if let (Some(limit), true) = (bound.limit, bound.aggregates.is_empty()) {
-            let mut room = usize::try_from(limit).unwrap_or(usize::MAX);
-            for batch in &mut batches {
-                *batch = batch.slice(0, batch.num_rows().min(room));
-                room -= batch.num_rows();
-            }
-            batches.retain(|b| b.num_rows() > 0);
-        }
-        self.finish(batches);
-        Ok(true)
-    }
-
-    fn finish(&mut self, batches: Vec<RecordBatch>) {
-        let mut stats = std::mem::take(&mut *lock(&self.job.stats));
-        stats.add(&self.stats);
-        stats.num_segments_matched = self.job.segments.iter().filter(|s| s.matched.load(Ordering::Relaxed)).count() as u64;
-        let pruned = stats.num_segments_processed + stats.num_segments_pruned_by_value;
-        stats.num_segments_pruned_by_limit = stats.num_segments_queried.saturating_sub(pruned);
-        self.state = State::Done;
-        self.job.answer(Ok(LeafAnswer { batches, stats }));
     }
 }
 

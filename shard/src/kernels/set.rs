@@ -26,6 +26,26 @@ impl IdSet {
         self.words[(id / 32) as usize] |= 1 << (id % 32);
     }
 
+    /// Adds ids `lo..=hi`.
+    pub fn insert_range(&mut self, lo: u32, hi: u32) {
+        assert!(hi < self.len, "id {hi} of {}", self.len);
+        let (first, last) = ((lo / 32) as usize, (hi / 32) as usize);
+        for (i, word) in self.words.iter_mut().enumerate().take(last + 1).skip(first) {
+            let from = if i == first { u32::MAX << (lo % 32) } else { u32::MAX };
+            let to = if i == last { u32::MAX >> (31 - hi % 32) } else { u32::MAX };
+            *word |= from & to;
+        }
+    }
+
+    /// Adds the members of another set.
+    pub fn union(&mut self, other: &IdSet) {
+        if other.words.len() > self.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        self.len = self.len.max(other.len);
+        self.words.iter_mut().zip(&other.words).for_each(|(w, o)| *w |= o);
+    }
+
     #[inline]
     pub fn contains(&self, id: u32) -> bool {
         self.words.get((id / 32) as usize).is_some_and(|w| w >> (id % 32) & 1 == 1)
@@ -216,6 +236,14 @@ mod tests {
             prop_assert_eq!(ids.bounds(), picks.first().copied().zip(picks.last().copied()));
             prop_assert_eq!(ids.count() as usize, picks.len());
             prop_assert_eq!(ids.iter().collect::<Vec<_>>(), picks.iter().copied().collect::<Vec<_>>());
+            if lo <= hi && hi < 1000 {
+                let mut wider = ids.clone();
+                wider.insert_range(lo, hi);
+                prop_assert!((0..1000).all(|id| wider.contains(id) == (ids.contains(id) || (lo <= id && id <= hi))));
+                let mut both = IdSet::new(5);
+                both.union(&wider);
+                prop_assert_eq!(both, wider);
+            }
             prop_assert_eq!(ids.intersects(lo, hi), picks.iter().any(|p| lo <= *p && *p <= hi));
         }
     }

@@ -35,8 +35,9 @@ pub(crate) fn spawn(seat: Seat, io_memory: usize) -> Result<std::thread::JoinHan
         .spawn(move || {
             let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| match builder.make() {
                 Ok(executor) => executor.run(run(seat)),
-                // Dropping the seat drops its `ready` sender: the starter sees that this shard does not run.
-                Err(e) => tracing::warn!(shard, "glommio does not start: {e}"),
+                Err(e) => {
+                    let _ = seat.ready.send(Err(format!("glommio does not start: {e}")));
+                }
             }));
             if let Err(payload) = outcome {
                 death(shard, &panic_text(&*payload));
@@ -47,7 +48,8 @@ pub(crate) fn spawn(seat: Seat, io_memory: usize) -> Result<std::thread::JoinHan
 
 async fn run(seat: Seat) {
     let reads = RingReads::default();
-    let _ = seat.ready.send(seat.settle());
+    // The starter may have given up waiting; then the stop message is on its way.
+    let _ = seat.ready.send(Ok(seat.settle()));
     let mut scheduler = Scheduler::new(seat.shard, seat.metrics.clone());
     loop {
         while let Ok(message) = seat.receiver.try_recv() {

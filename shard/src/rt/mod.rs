@@ -112,9 +112,11 @@ pub(crate) struct Seat {
     pub receiver: flume::Receiver<Message>,
     pub metrics: Arc<ShardMetrics>,
     pub death: DeathCallback,
-    /// Says once that the shard runs, with what it could not have (pin, priority).
-    pub ready: flume::Sender<Vec<String>>,
+    pub ready: flume::Sender<Ready>,
 }
+
+/// What a shard says once: that it runs, with what it could not have (pin, priority), or why it does not run.
+pub(crate) type Ready = Result<Vec<String>, String>;
 
 impl Seat {
     /// Affinity and priority of the calling thread.
@@ -271,7 +273,7 @@ impl Drop for Running {
     }
 }
 
-fn seats(options: &ShardOptions, count: usize) -> (Vec<Seat>, Vec<Inbox>, Vec<Arc<ShardMetrics>>, flume::Receiver<Vec<String>>) {
+fn seats(options: &ShardOptions, count: usize) -> (Vec<Seat>, Vec<Inbox>, Vec<Arc<ShardMetrics>>, flume::Receiver<Ready>) {
     let (ready, readies) = flume::unbounded();
     let few = usable_cpus().len() <= 4;
     let nice = options.nice.or(few.then_some(5));
@@ -290,11 +292,12 @@ fn seats(options: &ShardOptions, count: usize) -> (Vec<Seat>, Vec<Inbox>, Vec<Ar
 }
 
 /// Waits until every shard said that it runs; a shard that died first is an error.
-fn await_ready(readies: &flume::Receiver<Vec<String>>, count: usize) -> Result<Vec<String>, String> {
+fn await_ready(readies: &flume::Receiver<Ready>, count: usize) -> Result<Vec<String>, String> {
     let mut complaints = Vec::new();
     for _ in 0..count {
         match readies.recv_timeout(std::time::Duration::from_secs(20)) {
-            Ok(lines) => complaints.extend(lines),
+            Ok(Ok(lines)) => complaints.extend(lines),
+            Ok(Err(why)) => return Err(why),
             Err(_) => return Err("a shard's thread did not start".to_owned()),
         }
     }

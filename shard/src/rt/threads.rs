@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 pub(crate) fn spawn(seat: Seat, reads: PreadPool) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name(format!("shard-{}", seat.shard)).spawn(move || {
         // The starter may have given up waiting; then the stop message is on its way.
-        let _ = seat.ready.send(seat.settle());
+        let _ = seat.ready.send(Ok(seat.settle()));
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(&seat, &reads)));
         if let Err(payload) = outcome {
             (seat.death)(seat.shard, &panic_text(&*payload));

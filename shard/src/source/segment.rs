@@ -193,7 +193,7 @@ fn verify(bytes: &[u8], segment: &Segment, name: &Arc<str>) -> Result<()> {
             let at = column.page(block);
             let page = part(at.offset, u64::from(at.len))?;
             verify_crc(page, at.crc)
-                .and_then(|()| Page::parse(column, block, page).map(|_| ()))
+                .and_then(|()| Page::parse(column, block, page)?.check(column))
                 .map_err(|e| bad(at.offset, e.in_region("pages").in_block(block)))?;
         }
     }
@@ -211,7 +211,11 @@ pub struct SegmentSource {
 
 impl SegmentSource {
     fn new(segment: Segment, store: Store, file: Arc<str>) -> SegmentSource {
-        let columns = segment.columns().iter().map(|c| Arc::new(StoredColumn::new(c.clone(), store.clone(), file.clone()))).collect();
+        let columns = segment
+            .columns()
+            .iter()
+            .map(|c| Arc::new(StoredColumn::new(c.clone(), store.clone(), file.clone(), !matches!(store, Store::Disk(..)))))
+            .collect();
         SegmentSource { segment, columns, store, file }
     }
 }

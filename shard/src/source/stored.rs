@@ -58,9 +58,10 @@ pub struct StoredColumn {
 }
 
 impl StoredColumn {
-    pub(crate) fn new(column: Column, store: Store, file: Arc<str>) -> StoredColumn {
+    /// `checked`: every page has been checked already, when the file was opened.
+    pub(crate) fn new(column: Column, store: Store, file: Arc<str>, checked: bool) -> StoredColumn {
         let what = format!("column {}", column.name()).into();
-        let checked = (0..column.blocks().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let checked = (0..column.blocks().div_ceil(64)).map(|_| AtomicU64::new(if checked { u64::MAX } else { 0 })).collect();
         StoredColumn { column, store, file, what, dictionary: OnceLock::new(), nulls: OnceLock::new(), entries: OnceLock::new(), checked }
     }
 

@@ -1,0 +1,27 @@
+//! The shards against a model that works row by row, and what must hold when things go wrong.
+
+mod equality;
+mod figures;
+mod model;
+mod plans;
+mod robustness;
+mod table;
+
+#[global_allocator]
+static ALLOCATOR: shard::memory::GamayAllocator = shard::memory::GamayAllocator;
+
+use shard::{Executor, ShardOptions, Shards};
+use shard_plan::Registry;
+use std::sync::Arc;
+
+pub fn registry() -> Arc<Registry> {
+    let mut registry = Registry::empty();
+    shard_plan::scalar_functions::register_all(&mut registry);
+    shard_plan::aggregate::register_all(&mut registry);
+    Arc::new(registry)
+}
+
+pub fn shards(count: usize, executor: Executor) -> Shards {
+    let options = ShardOptions { shards: count, executor, pool_bytes: 256 << 10, ..ShardOptions::default() };
+    Shards::start(options, registry()).unwrap()
+}
