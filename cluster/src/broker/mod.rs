@@ -1,0 +1,79 @@
+//! The broker: a query in, an answer out.
+//!
+//! ```text
+//!   request -> plan (cache) -> slot -> leaves (shards) -> reduce, or DataFusion above the leaves -> answer
+//! ```
+//!
+//! A query has one view of the tables, one deadline, one budget and one cancel flag from its first step to its last.
+
+pub mod request;
+pub mod running;
+pub mod budget;
+pub mod leaf_runner;
+pub mod query;
+pub mod statistics;
+pub mod encode;
+pub mod answer;
+
+use crate::metrics::Metrics;
+use crate::server::Server;
+use answer::Answer;
+use cluster_sql::Planner;
+use running::RunningQueries;
+use shard_plan::Registry;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+#[derive(Debug, Clone)]
+pub struct BrokerOptions {
+    /// `Broker_<host>_<port>`.
+    pub id: String,
+    /// Time of a query that says none, and whose tables say none.
+    pub timeout: Duration,
+    /// Queries at once.
+    pub queries_max: usize,
+    /// Bytes that one query may use.
+    pub query_memory_bytes: u64,
+    /// Bytes that the process may use; near it queries wait.
+    pub memory_bytes: u64,
+    /// Every leaf goes through the wire's encoding (E-5).
+    pub loopback_codec: bool,
+}
+
+/// Any thread; the edge runtime calls it.
+pub struct Broker {
+    options: BrokerOptions,
+    planner: Planner,
+    registry: Arc<Registry>,
+    server: Arc<Server>,
+    running: Arc<RunningQueries>,
+    metrics: Arc<Metrics>,
+    bulk: tokio::runtime::Handle,
+}
+
+impl Broker {
+    pub fn new(
+        options: BrokerOptions,
+        registry: Arc<Registry>,
+        server: Arc<Server>,
+        metrics: Arc<Metrics>,
+        bulk: tokio::runtime::Handle,
+    ) -> Broker {
+        // Ids of two runs of a process differ, so that a late cancel never meets another query.
+        let base = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() * 1_000_000);
+        let running = RunningQueries::new(options.queries_max, base);
+        let planner = Planner::new(registry.clone());
+        Broker { options, planner, registry, server, running, metrics, bulk }
+    }
+
+    pub fn running(&self) -> &Arc<RunningQueries> {
+        &self.running
+    }
+
+    /// Completes an answer to a request that never became a query.
+    pub fn refuse(&self, mut answer: Answer) -> Answer {
+        answer.response.broker_id.clone_from(&self.options.id);
+        answer.response.request_id = self.running.next_id().to_string();
+        answer
+    }
+}
