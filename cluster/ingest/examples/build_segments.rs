@@ -126,7 +126,7 @@ fn verify(path: &std::path::Path) -> Result<(), Box<dyn Error>> {
     segfmt::verify::verify_segment(
         |offset, len| {
             let mut bytes = vec![0; len];
-            file.read_exact_at(&mut bytes, offset).map_err(|e| segfmt::Error::invalid(format!("cannot read: {e}")))?;
+            file.read_exact_at(&mut bytes, offset)?;
             Ok(bytes)
         },
         length,

@@ -3,10 +3,15 @@
 //! A column is a few flat arrays, never a heap value for each row. Rows come in chunks of at most
 //! [`BATCH_ROWS_MAX`](crate::batch::BATCH_ROWS_MAX) rows; a sort moves row numbers and then gathers whole columns.
 
+use std::sync::Arc;
+
 use segfmt::{Bitmap, DataType, Value, Values};
 
-/// Values of one column: the stored forms of [`segfmt::Values`], owned.
-#[derive(Debug, Clone, PartialEq)]
+use crate::intern::{Dict, DictReader};
+
+/// Values of one column: the stored forms of [`segfmt::Values`], owned, and one that only lives in a job: numbers of
+/// strings that the job has seen before.
+#[derive(Debug, Clone)]
 pub(crate) enum Data {
     I32(Vec<i32>),
     I64(Vec<i64>),
@@ -14,6 +19,7 @@ pub(crate) enum Data {
     F64(Vec<f64>),
     Bool(Vec<u8>),
     Bytes { offsets: Vec<u64>, data: Vec<u8> },
+    Ids { ids: Vec<u32>, dict: Arc<Dict> },
 }
 
 impl Data {
@@ -40,10 +46,11 @@ impl Data {
             Data::F64(v) => v.len(),
             Data::Bool(v) => v.len(),
             Data::Bytes { offsets, .. } => offsets.len() - 1,
+            Data::Ids { ids, .. } => ids.len(),
         }
     }
 
-    /// Bytes of the values themselves, independent of how they came to be in memory.
+    /// Bytes of the values in this form.
     pub(crate) fn bytes(&self) -> u64 {
         (match self {
             Data::I32(v) => v.len() * 4,
@@ -52,6 +59,7 @@ impl Data {
             Data::F64(v) => v.len() * 8,
             Data::Bool(v) => v.len(),
             Data::Bytes { offsets, data } => (offsets.len() - 1) * 8 + data.len(),
+            Data::Ids { ids, .. } => ids.len() * 4,
         }) as u64
     }
 
@@ -91,6 +99,7 @@ impl Data {
                 data.extend_from_slice(&d[a as usize..b as usize]);
                 offsets.extend(o[start + 1..=end].iter().map(|x| x - a + base));
             }
+            (Data::Bytes { offsets, data }, Data::Ids { ids, dict }) => dict.expand(ids[start..end].iter().copied(), offsets, data),
             _ => unreachable!("chunks of one job have the same columns"),
         }
     }
@@ -106,7 +115,17 @@ impl Data {
                 offsets.truncate(values + 1);
                 data.truncate(offsets[values] as usize);
             }
+            Data::Ids { ids, .. } => ids.truncate(values),
         }
+    }
+
+    /// The values themselves where they are numbers of strings.
+    pub(crate) fn expanded(self) -> Self {
+        let Data::Ids { ids, dict } = self else { return self };
+        let (mut offsets, mut data) = (Vec::with_capacity(ids.len() + 1), Vec::new());
+        offsets.push(0);
+        dict.expand(ids.iter().copied(), &mut offsets, &mut data);
+        Data::Bytes { offsets, data }
     }
 
     pub(crate) fn as_values(&self) -> Values<'_> {
@@ -117,12 +136,13 @@ impl Data {
             Data::F64(v) => Values::F64(v),
             Data::Bool(v) => Values::Bool(v),
             Data::Bytes { offsets, data } => Values::Bytes { offsets, data },
+            Data::Ids { .. } => unreachable!("a column is expanded before it is written"),
         }
     }
 }
 
 /// One column of some rows. A null row holds the column's default null value (one such element where multi-value).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) data: Data,
     pub(crate) nulls: Option<Bitmap>,
@@ -156,7 +176,7 @@ impl Column {
 }
 
 /// Some rows, all columns in the schema's order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Chunk {
     pub(crate) rows: usize,
     pub(crate) columns: Vec<Column>,
@@ -174,18 +194,18 @@ pub(crate) struct Loc(u64);
 
 impl Loc {
     pub(crate) fn new(chunk: usize, row: usize) -> Self {
-        debug_assert!(row < 1 << 24);
-        Self((chunk as u64) << 24 | row as u64)
+        debug_assert!(u32::try_from(row).is_ok());
+        Self((chunk as u64) << 32 | row as u64)
     }
 
     #[inline]
     pub(crate) fn chunk(self) -> usize {
-        (self.0 >> 24) as usize
+        (self.0 >> 32) as usize
     }
 
     #[inline]
     pub(crate) fn row(self) -> usize {
-        (self.0 & 0xFF_FFFF) as usize
+        (self.0 & 0xFFFF_FFFF) as usize
     }
 }
 
@@ -215,26 +235,53 @@ pub(crate) fn gather(columns: &[&Column], locs: &[Loc], data_type: DataType) -> 
         Data::F32(_) => fixed!(F32),
         Data::F64(_) => fixed!(F64),
         Data::Bool(_) => fixed!(Bool),
-        Data::Bytes { .. } => {
-            let slices: Vec<(&[u64], &[u8])> =
-                columns.iter().map(|c| if let Data::Bytes { offsets, data } = &c.data { (offsets.as_slice(), data.as_slice()) } else { (&[][..], &[][..]) }).collect();
-            let mut offsets = Vec::with_capacity(locs.len() + 1);
-            let mut end = 0;
-            offsets.push(0);
-            for l in locs {
-                let o = slices[l.chunk()].0;
-                end += o[l.row() + 1] - o[l.row()];
-                offsets.push(end);
-            }
-            let mut data = Vec::with_capacity(end as usize);
-            for l in locs {
-                let (o, d) = slices[l.chunk()];
-                data.extend_from_slice(&d[o[l.row()] as usize..o[l.row() + 1] as usize]);
-            }
-            Data::Bytes { offsets, data }
-        }
+        Data::Bytes { .. } | Data::Ids { .. } => gather_bytes(columns, locs),
     };
     Column { data, nulls, lists: None }
+}
+
+/// One chunk's byte strings, however they are held.
+enum Strings<'a> {
+    Plain(&'a [u64], &'a [u8]),
+    Ids(&'a [u32], DictReader<'a>),
+}
+
+impl Strings<'_> {
+    #[inline]
+    fn get(&self, row: usize) -> &[u8] {
+        match self {
+            Strings::Plain(offsets, data) => &data[offsets[row] as usize..offsets[row + 1] as usize],
+            Strings::Ids(ids, dict) => dict.get(ids[row]),
+        }
+    }
+}
+
+fn gather_bytes(columns: &[&Column], locs: &[Loc]) -> Data {
+    // Numbers stay numbers while all chunks have them.
+    let ids: Option<Vec<&[u32]>> = columns.iter().map(|c| if let Data::Ids { ids, .. } = &c.data { Some(ids.as_slice()) } else { None }).collect();
+    if let (Some(ids), Some(Data::Ids { dict, .. })) = (ids, columns.first().map(|c| &c.data)) {
+        return Data::Ids { ids: locs.iter().map(|l| ids[l.chunk()][l.row()]).collect(), dict: Arc::clone(dict) };
+    }
+    let strings: Vec<Strings<'_>> = columns
+        .iter()
+        .map(|c| match &c.data {
+            Data::Ids { ids, dict } => Strings::Ids(ids, dict.read()),
+            Data::Bytes { offsets, data } => Strings::Plain(offsets, data),
+            _ => unreachable!("chunks of one job have the same columns"),
+        })
+        .collect();
+    let mut offsets = Vec::with_capacity(locs.len() + 1);
+    let mut end = 0;
+    offsets.push(0);
+    for l in locs {
+        end += strings[l.chunk()].get(l.row()).len() as u64;
+        offsets.push(end);
+    }
+    let mut data = Vec::with_capacity(end as usize);
+    for l in locs {
+        data.extend_from_slice(strings[l.chunk()].get(l.row()));
+    }
+    Data::Bytes { offsets, data }
 }
 
 fn gather_lists(columns: &[&Column], locs: &[Loc], data_type: DataType) -> (Data, Vec<u32>) {
@@ -264,7 +311,19 @@ pub(crate) fn append(to: &mut Column, from: &Column, start: usize, end: usize) {
             u32::try_from(u64::from(x) - first + base).expect("the job cuts segments before 2^32 values")
         }));
     }
-    to.data.extend_range(&from.data, first, last);
+    if let (Data::Ids { dict, .. }, 0) = (&from.data, to.data.len()) {
+        to.data = Data::Ids { ids: Vec::new(), dict: Arc::clone(dict) };
+    }
+    match (&mut to.data, &from.data) {
+        (Data::Ids { ids, .. }, Data::Ids { ids: more, .. }) => ids.extend_from_slice(&more[first..last]),
+        (Data::Ids { .. }, _) => {
+            // The first part that is not numbered ends the numbering.
+            let empty = Data::Bytes { offsets: vec![0], data: Vec::new() };
+            to.data = std::mem::replace(&mut to.data, empty).expanded();
+            to.data.extend_range(&from.data, first, last);
+        }
+        (data, _) => data.extend_range(&from.data, first, last),
+    }
     if from.nulls.is_some() || to.nulls.is_some() {
         let nulls = to.nulls.get_or_insert_with(|| Bitmap::new(rows));
         for row in start..end {

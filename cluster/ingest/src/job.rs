@@ -1,17 +1,18 @@
 //! One push: files in, segment files out.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 
 use cluster_types::{Role, Schema, TableConfig};
 use segfmt::{DataType, Identity};
 
-use crate::batch::{BadRow, ReadOptions, RowReader, Wanted};
+use crate::batch::{BadRow, Batch, ReadOptions, RowReader, Wanted};
 use crate::build::{BuiltSegment, Building, Limits, RowStore, SegmentNames, SegmentPlan, SortOrder, SpillDir, build_all, rows_per_segment};
 use crate::convert::{Target, convert};
 use crate::csv::CsvReader;
 use crate::error::{Error, Result, did_you_mean};
+use crate::intern::Interner;
 use crate::json::JsonReader;
 use crate::parquet::ParquetReader;
 use crate::progress::{Cancel, OnProgress, Phase, Progress};
@@ -97,8 +98,10 @@ impl IngestJob {
         let dir = SpillDir::create(&self.options.work_dir, self.options.spill_bytes_max)?;
         std::fs::create_dir_all(&self.options.out_dir).map_err(Error::io("cannot make the output folder", &self.options.out_dir))?;
         let mut rejects = Rejects::new(&self.options.on_error);
+        // Sort columns are compared by their strings all the time.
+        let sorted_by = order.as_ref().map(|o| o.columns().to_vec()).unwrap_or_default();
         let mut store = RowStore::new(order, types, Arc::clone(&dir), limits.run);
-        self.read(&mut store, &mut rejects, input_bytes, on_progress, cancel)?;
+        self.read(&mut store, &sorted_by, &mut rejects, input_bytes, on_progress, cancel)?;
         let (rows, bytes, rows_rejected) = (store.rows(), store.bytes(), rejects.count);
         let reject_file = rejects.finish()?.map(PathBuf::from);
         let on_built = |rows_built: u64| {
@@ -120,34 +123,69 @@ impl IngestJob {
         Ok(IngestReport { segments, rows, rows_rejected, reject_file, input_bytes })
     }
 
-    fn read(&self, store: &mut RowStore, rejects: &mut Rejects<'_>, input_bytes: u64, on_progress: &OnProgress<'_>, cancel: &Cancel) -> Result<()> {
+    fn read(&self, store: &mut RowStore, sorted_by: &[usize], rejects: &mut Rejects<'_>, input_bytes: u64, on_progress: &OnProgress<'_>, cancel: &Cancel) -> Result<()> {
         let fields = self.schema.columns();
         let targets: Vec<Target> = fields.iter().map(|f| Target::new(f, self.options.read.list_delimiter)).collect();
         let wanted = Wanted::new(fields.iter().map(|f| f.name.clone()).collect(), self.options.ignore_unknown);
+        let numbered: Vec<bool> = targets.iter().enumerate().map(|(i, t)| t.is_strings() && !sorted_by.contains(&i)).collect();
+        let columns = numbered.iter().filter(|n| **n).count();
+        let mut interners: Vec<Option<Interner>> = numbered.iter().map(|n| n.then(|| Interner::new(columns))).collect();
         let consumed = Arc::new(AtomicU64::new(0));
         for source in &self.sources {
-            let mut reader = open_reader(source, &self.options.read, &wanted, &consumed)?;
-            loop {
-                cancel.check()?;
-                let mut on_bad_row = |bad: BadRow| rejects.take(bad);
-                let Some(batch) = reader.next_batch(&mut on_bad_row)? else { break };
-                store.push(convert(&batch, &targets, &source.name, &mut on_bad_row)?)?;
-                on_progress(&Progress {
-                    phase: Phase::Read,
-                    bytes_read: consumed.load(Ordering::Relaxed),
-                    bytes_total: input_bytes,
-                    rows_read: store.rows(),
-                    rows_built: 0,
-                    rows_rejected: rejects.count,
+            // Decoding runs ahead of conversion by a few batches, in order.
+            let (give, take) = mpsc::sync_channel(BATCHES_AHEAD);
+            std::thread::scope(|scope| {
+                let (wanted, consumed) = (&wanted, &consumed);
+                scope.spawn(move || {
+                    if let Err(e) = decode(source, &self.options.read, wanted, consumed, &give) {
+                        // Nobody takes it only where the job has failed already.
+                        let _ = give.send(Decoded::Failed(e));
+                    }
                 });
-            }
+                // The receiver goes with the loop, so that an error here ends the thread.
+                for decoded in take {
+                    cancel.check()?;
+                    let batch = match decoded {
+                        Decoded::Batch(batch) => batch,
+                        Decoded::Bad(bad) => {
+                            rejects.take(bad)?;
+                            continue;
+                        }
+                        Decoded::Failed(e) => return Err(e),
+                    };
+                    let mut on_bad_row = |bad: BadRow| rejects.take(bad);
+                    store.push(convert(&batch, &targets, &mut interners, &source.name, &mut on_bad_row)?)?;
+                    on_progress(&Progress {
+                        phase: Phase::Read,
+                        bytes_read: consumed.load(Ordering::Relaxed),
+                        bytes_total: input_bytes,
+                        rows_read: store.rows(),
+                        rows_built: 0,
+                        rows_rejected: rejects.count,
+                    });
+                }
+                Ok(())
+            })?;
         }
-        Ok(())
+        cancel.check()
     }
 
     fn plan(&self) -> Result<SegmentPlan> {
         if let Some((name, data_type)) = self.schema.unsupported().first() {
             return Err(Error::Schema(format!("column '{name}' has type {data_type}, which segments cannot hold yet")));
+        }
+        if let Some(ingestion) = &self.table_config.ingestion_config {
+            // Without them the columns that they make would be NULL, and rows that they drop would be there.
+            let key = if !ingestion.transform_configs.is_empty() {
+                "transformConfigs"
+            } else if ingestion.filter_config.as_ref().is_some_and(|f| f.filter_function.is_some()) {
+                "filterConfig"
+            } else {
+                ""
+            };
+            if !key.is_empty() {
+                return Err(Error::Schema(format!("table config: ingestionConfig.{key} is not supported yet; remove it, or transform the rows first")));
+            }
         }
         if self.options.rows_per_segment.is_some_and(|n| n == 0 || n >= u64::from(u32::MAX)) {
             return Err(Error::Option { option: "rows-per-segment", reason: "must be from 1 to 4294967294".to_owned() });
@@ -194,6 +232,25 @@ impl IngestJob {
             .collect::<Result<Vec<_>>>()?;
         Ok(Some(SortOrder::new(columns, &plan.types)))
     }
+}
+
+/// Batches that may wait to be converted.
+const BATCHES_AHEAD: usize = 2;
+
+/// What the decoding thread hands over.
+enum Decoded {
+    Batch(Batch),
+    Bad(BadRow),
+    Failed(Error),
+}
+
+fn decode(source: &Source, options: &ReadOptions, wanted: &Wanted, consumed: &Arc<AtomicU64>, give: &mpsc::SyncSender<Decoded>) -> Result<()> {
+    let send = |decoded| give.send(decoded).map_err(|_| Error::Cancelled);
+    let mut reader = open_reader(source, options, wanted, consumed)?;
+    while let Some(batch) = reader.next_batch(&mut |bad| send(Decoded::Bad(bad)))? {
+        send(Decoded::Batch(batch))?;
+    }
+    Ok(())
 }
 
 /// Opens a file for its rows: the one place that knows all formats.

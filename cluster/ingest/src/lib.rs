@@ -23,6 +23,7 @@ mod parquet;
 mod number;
 mod timestamp;
 mod infer;
+mod intern;
 mod column;
 mod convert;
 mod reject;

@@ -35,9 +35,15 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     b
 }
 
+/// Longer texts are not numbers, whatever their characters.
+const DIGITS_MAX: usize = 4_096;
+
 /// Classifies the text of a cell.
 pub(crate) fn look(bytes: &[u8]) -> Look {
     let b = trim(bytes);
+    if b.len() > DIGITS_MAX {
+        return Look::Other;
+    }
     let (sign, rest) = match b {
         [s @ (b'-' | b'+'), rest @ ..] => (Some(*s), rest),
         _ => (None, b),
@@ -91,6 +97,10 @@ pub(crate) fn look(bytes: &[u8]) -> Look {
             Some(_) => Look::WideLong,
             None => Look::BigInteger,
         };
+    }
+    // An exponent that a double cannot hold is no number that could be summed: its text is kept.
+    if exponent && double(b).is_none_or(|v| v.is_infinite() || (v == 0.0 && significant_digits(mantissa) > 0)) {
+        return Look::Other;
     }
     if exponent && !exponent_sign && !point {
         return if sign == Some(b'+') { Look::Code } else { Look::BareExponent };
@@ -233,6 +243,7 @@ mod tests {
             ("0.10000000000000001", Look::Fraction), ("0.1234567890123456789", Look::LongFraction), ("nan", Look::Special),
             ("+Inf", Look::Special), ("-Infinity", Look::Special), ("", Look::Other), (".", Look::Other), ("-", Look::Other),
             ("1e", Look::Other), ("1.2.3", Look::Other), ("0x10", Look::Other), ("1_000", Look::Other), ("info", Look::Other),
+            ("1e999", Look::Other), ("1.5e-999", Look::Other), ("0e-999", Look::Fraction),
         ] {
             assert_eq!(look(text.as_bytes()), want, "{text:?}");
         }

@@ -38,10 +38,15 @@ fn key(column: &Column, t: DataType, row: usize) -> u64 {
             debug_assert!(!bits(t).1);
             ordered_prefix(&data[offsets[row] as usize..offsets[row + 1] as usize])
         }
+        Data::Ids { .. } => unreachable!("sort columns are not numbered"),
     }
 }
 
 impl SortOrder {
+    pub(crate) fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
     pub(crate) fn new(columns: Vec<usize>, types: &[DataType]) -> Self {
         let types: Vec<DataType> = columns.iter().map(|c| types[*c]).collect();
         let mut free = 64u32;

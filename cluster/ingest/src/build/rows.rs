@@ -52,18 +52,18 @@ impl SegmentRows {
 }
 
 /// A column being put together from parts.
-struct Joined {
+pub(super) struct Joined {
     data_type: DataType,
     rows: usize,
     column: Option<Column>,
 }
 
 impl Joined {
-    fn new(data_type: DataType, rows: u64) -> Self {
+    pub(super) fn new(data_type: DataType, rows: u64) -> Self {
         Self { data_type, rows: usize::try_from(rows).unwrap_or(0), column: None }
     }
 
-    fn append(&mut self, part: &Column, rows: Range<usize>) {
+    pub(super) fn append(&mut self, part: &Column, rows: Range<usize>) {
         let column = self.column.get_or_insert_with(|| Column {
             data: Data::with_capacity(self.data_type, self.rows, 0),
             nulls: None,
@@ -72,7 +72,7 @@ impl Joined {
         append(column, part, rows.start, rows.end);
     }
 
-    fn column(self) -> Column {
+    pub(super) fn column(self) -> Column {
         let t = self.data_type;
         self.column.unwrap_or_else(|| Column { data: Data::with_capacity(t, 0, 0), nulls: None, lists: None })
     }

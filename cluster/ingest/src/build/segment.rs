@@ -86,7 +86,8 @@ impl SegmentPlan {
             cancel.check()?;
             // A guess from the column before is enough to keep two large columns from being built at once.
             let permit = gate.enter(need);
-            let column = rows.column(c, self.types[c])?;
+            let mut column = rows.column(c, self.types[c])?;
+            column.data = column.data.expanded();
             if let Some((time, format)) = &self.time {
                 if *time == c {
                     (min_time, max_time) = time_range(&column, format);

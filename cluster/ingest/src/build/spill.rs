@@ -16,6 +16,7 @@ use segfmt::{Bitmap, DataType};
 
 use crate::column::{Chunk, Column, Data};
 use crate::error::{Error, Result};
+use crate::intern::Dict;
 
 pub(crate) struct SpillDir {
     dir: tempfile::TempDir,
@@ -49,6 +50,7 @@ struct Part {
     data: u64,
     has_nulls: bool,
     has_lists: bool,
+    numbered: bool,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub(crate) struct Run {
     path: PathBuf,
     file: File,
     types: Arc<[DataType]>,
+    /// What the numbers of a column's strings mean.
+    dicts: Vec<Option<Arc<Dict>>>,
     chunks: Vec<ChunkParts>,
     rows: u64,
     bytes: u64,
@@ -74,7 +78,7 @@ impl Run {
     pub(crate) fn create(dir: &Arc<SpillDir>, types: &Arc<[DataType]>) -> Result<Self> {
         let path = dir.dir.path().join(format!("run-{}", dir.next.fetch_add(1, Ordering::Relaxed)));
         let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(Error::io("cannot make", &path))?;
-        Ok(Self { dir: Arc::clone(dir), path, file, types: Arc::clone(types), chunks: Vec::new(), rows: 0, bytes: 0, buffer: Vec::new() })
+        Ok(Self { dir: Arc::clone(dir), path, file, types: Arc::clone(types), dicts: vec![None; types.len()], chunks: Vec::new(), rows: 0, bytes: 0, buffer: Vec::new() })
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -97,7 +101,10 @@ impl Run {
     pub(crate) fn append(&mut self, chunk: &Chunk) -> Result<()> {
         self.buffer.clear();
         let mut parts = Vec::with_capacity(chunk.columns.len());
-        for column in &chunk.columns {
+        for (column, dict) in chunk.columns.iter().zip(&mut self.dicts) {
+            if let Data::Ids { dict: of_column, .. } = &column.data {
+                dict.get_or_insert_with(|| Arc::clone(of_column));
+            }
             parts.push(put(column, self.bytes, &mut self.buffer));
         }
         let bytes = self.buffer.len() as u64;
@@ -127,6 +134,11 @@ impl Run {
         };
         let nulls = if part.has_nulls { Some(Bitmap::from_words(numbers(&take(rows.div_ceil(64) * 8)?, u64::from_ne_bytes), rows)) } else { None };
         let lists = if part.has_lists { Some(numbers(&take((rows + 1) * 4)?, u32::from_ne_bytes)) } else { None };
+        if part.numbered {
+            let dict = self.dicts[column].as_ref().expect("a numbered part was appended with its strings");
+            let data = Data::Ids { ids: numbers(&take(values * 4)?, u32::from_ne_bytes), dict: Arc::clone(dict) };
+            return Ok(Column { data, nulls, lists });
+        }
         let data = match self.types[column] {
             DataType::Int => Data::I32(numbers(&take(values * 4)?, i32::from_ne_bytes)),
             DataType::Long | DataType::Timestamp => Data::I64(numbers(&take(values * 8)?, i64::from_ne_bytes)),
@@ -184,6 +196,7 @@ fn put(column: &Column, base: u64, out: &mut Vec<u8>) -> Part {
             out.extend_from_slice(data);
             data_bytes = data.len() as u64;
         }
+        Data::Ids { ids, .. } => out.extend_from_slice(ids.to_byte_slice()),
     }
     Part {
         offset,
@@ -191,5 +204,6 @@ fn put(column: &Column, base: u64, out: &mut Vec<u8>) -> Part {
         data: data_bytes,
         has_nulls: column.nulls.is_some(),
         has_lists: column.lists.is_some(),
+        numbered: matches!(column.data, Data::Ids { .. }),
     }
 }

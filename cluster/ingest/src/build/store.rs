@@ -5,6 +5,7 @@ use std::sync::Arc;
 use segfmt::DataType;
 
 use super::order::SortOrder;
+use super::rows::Joined;
 use super::spill::{Run, SpillDir};
 use crate::batch::BATCH_ROWS_MAX;
 use crate::column::{Chunk, Column, Loc, gather};
@@ -20,6 +21,7 @@ pub(crate) struct RowStore {
     limit: u64,
     chunks: Vec<Chunk>,
     chunk_bytes: u64,
+    held_rows: u64,
     runs: Vec<Run>,
     rows: u64,
     bytes: u64,
@@ -39,7 +41,7 @@ pub(crate) enum Stored {
 
 impl RowStore {
     pub(crate) fn new(order: Option<SortOrder>, types: Arc<[DataType]>, dir: Arc<SpillDir>, limit: u64) -> Self {
-        Self { order, types, dir, limit, chunks: Vec::new(), chunk_bytes: 0, runs: Vec::new(), rows: 0, bytes: 0 }
+        Self { order, types, dir, limit, chunks: Vec::new(), chunk_bytes: 0, held_rows: 0, runs: Vec::new(), rows: 0, bytes: 0 }
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -58,16 +60,18 @@ impl RowStore {
         let bytes = chunk.bytes();
         self.rows += chunk.rows as u64;
         self.bytes += bytes;
+        self.held_rows += chunk.rows as u64;
         self.chunk_bytes += bytes;
         self.chunks.push(chunk);
         // A sort needs a key and a place for each row beside the rows.
-        let beside = if self.order.is_some() { self.chunks.iter().map(|c| c.rows as u64).sum::<u64>() * 24 } else { 0 };
+        let beside = if self.order.is_some() { self.held_rows * 24 } else { 0 };
         if self.chunk_bytes + beside > self.limit { self.spill() } else { Ok(()) }
     }
 
     fn spill(&mut self) -> Result<()> {
         let chunks = std::mem::take(&mut self.chunks);
         self.chunk_bytes = 0;
+        self.held_rows = 0;
         let Some(order) = &self.order else {
             // The order of the input needs one run only.
             if self.runs.is_empty() {
@@ -76,12 +80,23 @@ impl RowStore {
             return chunks.iter().try_for_each(|c| self.runs[0].append(c));
         };
         let mut run = Run::create(&self.dir, &self.types)?;
-        let locs = order.sorted(&chunks);
         let bytes: u64 = chunks.iter().map(Chunk::bytes).sum();
-        let row_bytes = (bytes / locs.len().max(1) as u64).max(1);
+        let sorted = sorted_columns(chunks, order, &self.types);
+        let rows = sorted.first().map_or(0, Column::rows);
+        let row_bytes = (bytes / rows.max(1) as u64).max(1);
         let step = usize::try_from(RUN_CHUNK_BYTES / row_bytes).unwrap_or(BATCH_ROWS_MAX).clamp(16, BATCH_ROWS_MAX);
-        for part in locs.chunks(step) {
-            run.append(&gather_chunk(&chunks, part, &self.types))?;
+        for start in (0..rows).step_by(step) {
+            let part = start..rows.min(start + step);
+            let columns = sorted
+                .iter()
+                .zip(self.types.iter())
+                .map(|(column, t)| {
+                    let mut out = Joined::new(*t, part.len() as u64);
+                    out.append(column, part.clone());
+                    out.column()
+                })
+                .collect();
+            run.append(&Chunk { rows: part.len(), columns })?;
         }
         self.runs.push(run);
         Ok(())
@@ -106,13 +121,28 @@ impl RowStore {
     }
 }
 
-/// The rows at `locs` as a chunk.
-pub(super) fn gather_chunk(chunks: &[Chunk], locs: &[Loc], types: &[DataType]) -> Chunk {
-    let columns = (0..types.len())
-        .map(|c| {
-            let of: Vec<&Column> = chunks.iter().map(|chunk| &chunk.columns[c]).collect();
-            gather(&of, locs, types[c])
+/// The columns of all rows in order. One column is moved at a time, so that its values stay near the processor while they
+/// are picked from everywhere, and each is freed as it goes.
+fn sorted_columns(chunks: Vec<Chunk>, order: &SortOrder, types: &[DataType]) -> Vec<Column> {
+    let locs = order.sorted(&chunks);
+    let mut starts = Vec::with_capacity(chunks.len());
+    let mut rows = 0;
+    for chunk in &chunks {
+        starts.push(rows);
+        rows += chunk.rows;
+    }
+    let flat: Vec<Loc> = locs.into_iter().map(|l| Loc::new(0, starts[l.chunk()] + l.row())).collect();
+    let mut rest: Vec<_> = chunks.into_iter().map(|c| c.columns.into_iter()).collect();
+    types
+        .iter()
+        .map(|t| {
+            let mut whole = Joined::new(*t, rows as u64);
+            for columns in &mut rest {
+                let part = columns.next().expect("a chunk has all columns");
+                let rows = part.rows();
+                whole.append(&part, 0..rows);
+            }
+            gather(&[&whole.column()], &flat, *t)
         })
-        .collect();
-    Chunk { rows: locs.len(), columns }
+        .collect()
 }

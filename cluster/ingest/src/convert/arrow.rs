@@ -21,10 +21,18 @@ use super::{Misfit, Misfits, Target, arrow_json, scalar};
 use crate::batch::CellKind;
 use crate::column::{Column, Data};
 use crate::error::Shown;
+use crate::intern::Interner;
 
-pub(super) fn convert(array: &ArrayRef, target: &Target, misfits: &mut Misfits) -> Column {
+pub(super) fn convert(array: &ArrayRef, target: &Target, interner: Option<&mut Interner>, misfits: &mut Misfits) -> Column {
     if target.multi_value {
         return lists(array, target, misfits);
+    }
+    if let (DataType::String, None, Some(interner), segfmt::ScalarRef::Bytes(default)) =
+        (target.data_type, target.max_length, interner, target.default_null.as_scalar())
+    {
+        if let Some(data) = interner.arrow(array, default) {
+            return Column { data, nulls: null_bits(array), lists: None };
+        }
     }
     let (data, nulls) = values(array, target, misfits);
     Column { data, nulls, lists: None }

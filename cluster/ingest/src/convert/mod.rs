@@ -19,6 +19,7 @@ use segfmt::{DataType, Value};
 use crate::batch::{BadRow, Batch, OnBadRow, RawColumn};
 use crate::column::{Chunk, Column, Loc, gather};
 use crate::error::{Error, Place, Result};
+use crate::intern::Interner;
 
 /// What one column is to become.
 #[derive(Debug, Clone)]
@@ -33,6 +34,12 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Whether the column's strings may be numbered.
+    pub(crate) fn is_strings(&self) -> bool {
+        let bytes = matches!(self.data_type, DataType::String | DataType::Json | DataType::Bytes | DataType::BigDecimal);
+        bytes && !self.multi_value
+    }
+
     pub(crate) fn new(field: &FieldSpec, list_delimiter: u8) -> Self {
         Self {
             name: field.name.clone(),
@@ -57,17 +64,21 @@ pub(super) struct Misfit {
 pub(super) type Misfits = Vec<Misfit>;
 
 /// Turns a batch into a chunk. Rows with a misfit go to `on_bad_row` and are left out.
-pub(crate) fn convert(batch: &Batch, targets: &[Target], file: &str, on_bad_row: &mut OnBadRow<'_>) -> Result<Chunk> {
+/// `interners` has one for each column whose strings are to be numbered.
+pub(crate) fn convert(batch: &Batch, targets: &[Target], interners: &mut [Option<Interner>], file: &str, on_bad_row: &mut OnBadRow<'_>) -> Result<Chunk> {
     let mut columns = Vec::with_capacity(targets.len());
     let mut bad: Vec<(usize, usize, String)> = Vec::new();
-    for (i, (raw, target)) in batch.columns.iter().zip(targets).enumerate() {
+    for (i, ((raw, target), interner)) in batch.columns.iter().zip(targets).zip(interners).enumerate() {
         let mut misfits = Misfits::new();
         let mut column = match raw {
             RawColumn::Missing => Column::all_null(target.data_type, target.multi_value, &target.default_null, batch.rows),
             RawColumn::Text(text) => text::convert(text, target, &mut misfits),
-            RawColumn::Arrow(array) => arrow::convert(array, target, &mut misfits),
+            RawColumn::Arrow(array) => arrow::convert(array, target, interner.as_mut(), &mut misfits),
         };
         length::apply(&mut column, target, &mut misfits);
+        if let Some(interner) = interner {
+            column.data = interner.column(column.data);
+        }
         columns.push(column);
         bad.extend(misfits.into_iter().map(|m| (m.row, i, m.reason)));
     }

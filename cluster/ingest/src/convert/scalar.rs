@@ -59,11 +59,19 @@ pub(super) fn int(kind: CellKind, bytes: &[u8]) -> Result<i32, String> {
 #[inline]
 pub(super) fn double(kind: CellKind, bytes: &[u8]) -> Result<f64, String> {
     match number::double(bytes) {
+        Some(v) if v.is_finite() => Ok(normalize_f64(v)),
+        _ => slow_double(kind, bytes),
+    }
+}
+
+#[cold]
+fn slow_double(kind: CellKind, bytes: &[u8]) -> Result<f64, String> {
+    scalar_only(kind, bytes, DataType::Double)?;
+    let b = number::trim(bytes);
+    match number::special(b).or_else(|| number::double(b).filter(|v| v.is_finite())) {
         Some(v) => Ok(normalize_f64(v)),
-        None => {
-            scalar_only(kind, bytes, DataType::Double)?;
-            number::double(number::trim(bytes)).map(normalize_f64).ok_or_else(|| not_a(bytes, DataType::Double, ""))
-        }
+        None if number::double(b).is_some() => Err(format!("{} does not fit DOUBLE", Shown(bytes))),
+        None => Err(not_a(bytes, DataType::Double, "")),
     }
 }
 

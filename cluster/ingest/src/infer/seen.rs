@@ -84,8 +84,6 @@ impl Seen {
             // A JSON number is no code, however its exponent is written.
             CellKind::Number => match Self::number(look(bytes)) {
                 BARE_EXPONENT => FRACTION,
-                // The grammar has been checked: this is an exponent with very many digits.
-                TEXT => LONG_FRACTION,
                 number => number,
             },
             CellKind::Text if self.0 & TEXT == 0 => Self::time(bytes),

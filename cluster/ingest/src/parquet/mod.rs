@@ -19,7 +19,6 @@ use std::sync::Arc;
 use arrow_schema::{DataType as Arrow, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Type as Physical;
-use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
 use crate::source::Source;
@@ -48,7 +47,7 @@ pub(crate) fn open(source: &Source) -> Result<Opened> {
     let metadata = guarded(&source.name, || {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let plain = ArrowReaderMetadata::load(&file, options.clone())?;
-        match without_int96(plain.parquet_schema(), plain.schema()) {
+        match better_types(&plain) {
             None => Ok(plain),
             Some(schema) => ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options.with_schema(schema)),
         }
@@ -69,29 +68,47 @@ pub(crate) fn guarded<T>(name: &str, f: impl FnOnce() -> parquet::errors::Result
     }
 }
 
-/// The schema with INT96 leaves as milliseconds, if there are any.
-fn without_int96(parquet: &SchemaDescriptor, arrow: &SchemaRef) -> Option<SchemaRef> {
-    if !parquet.columns().iter().any(|c| c.physical_type() == Physical::INT96) {
-        return None;
-    }
-    // Leaves come in the same order on both sides.
+/// The schema with INT96 leaves as milliseconds, and with strings as dictionaries where the file has them so; `None` where
+/// nothing is to change.
+fn better_types(plain: &ArrowReaderMetadata) -> Option<SchemaRef> {
     let mut leaf = 0;
-    let fields: Fields = arrow.fields().iter().map(|f| with_millis(f, parquet, &mut leaf)).collect();
-    Some(Arc::new(Schema::new(fields)))
+    let fields: Fields = plain.schema().fields().iter().map(|f| better_field(f, plain, &mut leaf, true)).collect();
+    (&fields != plain.schema().fields()).then(|| Arc::new(Schema::new(fields)))
 }
 
-fn with_millis(field: &FieldRef, parquet: &SchemaDescriptor, leaf: &mut usize) -> FieldRef {
+/// Leaves come in the same order on both sides, which is how `leaf` finds the Parquet column.
+fn better_field(field: &FieldRef, plain: &ArrowReaderMetadata, leaf: &mut usize, root: bool) -> FieldRef {
+    let mut inner = |f: &FieldRef| better_field(f, plain, leaf, false);
     let data_type = match field.data_type() {
-        Arrow::Struct(fields) => Arrow::Struct(fields.iter().map(|f| with_millis(f, parquet, leaf)).collect()),
-        Arrow::List(item) => Arrow::List(with_millis(item, parquet, leaf)),
-        Arrow::LargeList(item) => Arrow::LargeList(with_millis(item, parquet, leaf)),
-        Arrow::FixedSizeList(item, n) => Arrow::FixedSizeList(with_millis(item, parquet, leaf), *n),
-        Arrow::Map(entries, sorted) => Arrow::Map(with_millis(entries, parquet, leaf), *sorted),
+        Arrow::Struct(fields) => Arrow::Struct(fields.iter().map(inner).collect()),
+        Arrow::List(item) => Arrow::List(inner(item)),
+        Arrow::LargeList(item) => Arrow::LargeList(inner(item)),
+        Arrow::FixedSizeList(item, n) => Arrow::FixedSizeList(inner(item), *n),
+        Arrow::Map(entries, sorted) => Arrow::Map(inner(entries), *sorted),
         other => {
-            let physical = parquet.columns().get(*leaf).map(|c| c.physical_type());
+            let column = *leaf;
             *leaf += 1;
-            if physical == Some(Physical::INT96) { Arrow::Timestamp(TimeUnit::Millisecond, None) } else { other.clone() }
+            match plain.parquet_schema().columns().get(column).map(|c| c.physical_type()) {
+                Some(Physical::INT96) => Arrow::Timestamp(TimeUnit::Millisecond, None),
+                Some(Physical::BYTE_ARRAY) if root && other == &Arrow::Utf8 && has_dictionary(plain, column) => {
+                    Arrow::Dictionary(Box::new(Arrow::Int32), Box::new(Arrow::Utf8))
+                }
+                _ => other.clone(),
+            }
         }
     };
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
+}
+
+/// Whether a column is likely all numbers of dictionary entries: a writer that gave its dictionary up has larger pages.
+fn has_dictionary(plain: &ArrowReaderMetadata, column: usize) -> bool {
+    /// Above any number's width, with some room for the dictionary itself.
+    const BYTES_A_VALUE_MAX: i64 = 6;
+    let groups = plain.metadata().row_groups();
+    !groups.is_empty()
+        && groups.iter().all(|g| {
+            g.columns().get(column).is_some_and(|c| {
+                c.dictionary_page_offset().is_some() && c.uncompressed_size() <= (c.num_values().saturating_mul(BYTES_A_VALUE_MAX)).saturating_add(1 << 16)
+            })
+        })
 }
