@@ -32,7 +32,8 @@ pub struct IngestOptions {
     pub rows_per_segment: Option<u64>,
     /// Threads that build segments, beside the one that reads.
     pub threads: usize,
-    /// Memory for rows, in bytes; the segment writer may need more for a column of many distinct values.
+    /// Memory for rows, in bytes. Batches on their way take about 32 MiB beside it, and the segment writer may need more for a
+    /// column that alone is larger than half of it.
     pub memory_bytes: u64,
     /// Size that the spill folder may reach, in bytes.
     pub spill_bytes_max: u64,

@@ -32,7 +32,7 @@ pub(super) fn reduce(mut runs: Vec<Run>, order: &SortOrder, types: &Arc<[DataTyp
                 cancel.check()?;
                 out.append(&chunk)?;
             }
-            merged.push(out);
+            merged.push(out.seal());
         }
         runs = merged;
     }

@@ -116,6 +116,12 @@ impl Run {
         Ok(())
     }
 
+    /// Ends writing: many runs may wait to be merged, each with its write buffer otherwise.
+    pub(crate) fn seal(mut self) -> Self {
+        self.buffer = Vec::new();
+        self
+    }
+
     pub(crate) fn read_chunk(&self, chunk: usize) -> Result<Chunk> {
         let columns = (0..self.types.len()).map(|c| self.read_column(chunk, c)).collect::<Result<_>>()?;
         Ok(Chunk { rows: self.chunks[chunk].rows, columns })

@@ -98,7 +98,7 @@ impl RowStore {
                 .collect();
             run.append(&Chunk { rows: part.len(), columns })?;
         }
-        self.runs.push(run);
+        self.runs.push(run.seal());
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl RowStore {
                 if locs.is_sorted() { Stored::Memory { chunks } } else { Stored::Sorted { chunks, order: locs } }
             }
             None => match self.runs.pop() {
-                Some(run) => Stored::Disk { run },
+                Some(run) => Stored::Disk { run: run.seal() },
                 None => Stored::Memory { chunks },
             },
         })

@@ -209,7 +209,7 @@ fn merged_segment(merge: &mut Merge, building: &Building<'_>, types: &Arc<[segfm
     }
     Ok(match run {
         _ if rows == 0 => None,
-        Some(run) => Some(SegmentRows::Disk { run: Arc::new(run), range: 0..rows }),
+        Some(run) => Some(SegmentRows::Disk { run: Arc::new(run.seal()), range: 0..rows }),
         None => Some(SegmentRows::Memory { chunks: Arc::new(chunks), range: 0..rows }),
     })
 }
