@@ -40,8 +40,9 @@ fn leaf_of(
 ) -> DfResult<Transformed<LogicalPlan>> {
     let Some(leaf) = (Extractor { params: None }).leaf(&node) else { return Ok(Transformed::no(node)) };
     let types = leaf.types();
-    let names = node.schema().fields().iter().map(|f| f.name().clone()).collect();
-    let Some((leaf, reduce)) = leaf.finish(names, nulls, options.clone()) else { return Ok(Transformed::no(node)) };
+    let mut names = node.schema().fields().iter().map(|f| f.name().clone()).collect();
+    // `types` stays empty then, and the operator drops the constant.
+    let Some((leaf, reduce)) = leaf.with_a_column(&mut names).finish(names, nulls, options.clone()) else { return Ok(Transformed::no(node)) };
     let number = leaves.len();
     let query = Arc::new(LeafQuery { number, leaf: Arc::new(leaf), reduce: Arc::new(reduce), types });
     leaves.push(query.clone());

@@ -1,6 +1,8 @@
 //! Runs a plan: the leaves by whoever has the data, the rest here.
 
+use crate::dialect::Explain;
 use crate::error::{Result, SqlError, from_datafusion};
+use crate::explain::{explain, explain_analyze};
 use crate::plan::{Body, LeafQuery, Plan, ResultColumn};
 use crate::planner::Planned;
 use crate::pool::BudgetPool;
@@ -97,8 +99,20 @@ impl QueryResult {
     }
 }
 
-/// Runs a planned query.
+/// Runs a planned query, or explains it.
 pub async fn execute(planned: &Planned, runner: Arc<dyn LeafRunner>, context: &ExecuteContext) -> Result<QueryResult> {
+    match planned.explain {
+        None => run(planned, runner, context).await,
+        Some(Explain::Plan) => explain(planned),
+        Some(Explain::Analyze) => {
+            let start = Instant::now();
+            let result = run(planned, runner, context).await?;
+            explain_analyze(planned, &result, nanos(start))
+        }
+    }
+}
+
+async fn run(planned: &Planned, runner: Arc<dyn LeafRunner>, context: &ExecuteContext) -> Result<QueryResult> {
     context.check()?;
     let plan = planned.plan.clone();
     match &plan.body {

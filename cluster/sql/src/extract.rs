@@ -11,7 +11,7 @@ use crate::plan::ParamSlot;
 use crate::provider::RawTable;
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, FetchType, Limit, LogicalPlan, SkipType, Sort, TableScan};
 use shard_plan::reduce::ReduceInput;
-use shard_plan::{AggregateCall, ColumnRef, Expr as Ir, LeafOptions, LeafPlan, Output, ReducePlan, SortKey, Type};
+use shard_plan::{AggregateCall, ColumnRef, Expr as Ir, LeafOptions, LeafPlan, Output, ReducePlan, Scalar, SortKey, Type};
 use std::sync::Arc;
 
 /// A growing leaf: what the nodes seen so far ask of one table.
@@ -236,6 +236,15 @@ impl Leaf {
                 (0..groups.keys.len()).all(shown).then_some(self)
             }
         }
+    }
+
+    /// A leaf that only counts rows still needs a column: adds a constant when there is none.
+    pub fn with_a_column(mut self, names: &mut Vec<String>) -> Leaf {
+        if self.outputs.is_empty() {
+            self.outputs.push(Ir::Literal(Scalar::Boolean(true)));
+            names.push("row".to_owned());
+        }
+        self
     }
 
     pub fn types(&self) -> Vec<Type> {

@@ -96,7 +96,7 @@ pub fn tokens(sql: &str) -> Result<Vec<Token>> {
                 at = number_end(bytes, at);
                 Kind::Number
             }
-            b'.' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) && !follows_name(&found, bytes, at) => {
+            b'.' if bytes.get(at + 1).is_some_and(u8::is_ascii_digit) && !follows_name(&found, at) => {
                 at = number_end(bytes, at);
                 Kind::Number
             }
@@ -117,7 +117,7 @@ pub fn tokens(sql: &str) -> Result<Vec<Token>> {
 }
 
 /// `t.1` is no number after a name.
-fn follows_name(found: &[Token], _bytes: &[u8], at: usize) -> bool {
+fn follows_name(found: &[Token], at: usize) -> bool {
     found.last().is_some_and(|t| t.end == at && matches!(t.kind, Kind::Word | Kind::Quoted))
 }
 

@@ -22,6 +22,7 @@ mod convert;
 pub mod dialect;
 pub mod error;
 pub mod execute;
+pub mod explain;
 mod extract;
 pub mod fingerprint;
 mod leaf_table;

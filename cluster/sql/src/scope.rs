@@ -107,14 +107,12 @@ pub fn resolve(scopes: &[Scope], parts: &[Ident], aliases: Aliases) -> Result<Ex
         } else {
             // `rel.col`, `db.rel.col`; and a dotted column written without quotes.
             let qualifier = &parts[parts.len() - 2].value;
-            for relation in scope.relations.iter().filter(|r| r.answers_to(qualifier)) {
+            if let Some(relation) = scope.relations.iter().find(|r| r.answers_to(qualifier)) {
                 if let Some(column) = relation.column(&last.value) {
                     return Ok(Expr::CompoundIdentifier(vec![quoted(&relation.name, &parts[0]), quoted(&column.name, last)]));
                 }
-                if depth == 0 || scope.relations.iter().filter(|r| r.answers_to(qualifier)).count() == 1 {
-                    let names = relation.columns.iter().filter(|c| !c.hidden).map(|c| c.name.as_str());
-                    return Err(unknown(&format!("{qualifier}.{}", last.value), &last.value, names).at(place.line, place.column));
-                }
+                let names = relation.columns.iter().filter(|c| !c.hidden).map(|c| c.name.as_str());
+                return Err(unknown(&format!("{qualifier}.{}", last.value), &last.value, names).at(place.line, place.column));
             }
             let dotted = parts.iter().map(|p| p.value.as_str()).collect::<Vec<_>>().join(".");
             let whole = Ident { value: dotted, quote_style: None, span: parts[0].span };
@@ -159,7 +157,7 @@ fn unknown<'n>(written: &str, name: &str, known: impl Iterator<Item = &'n str>) 
 /// The known name nearest to `name`, if one is near at all.
 pub fn closest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let name: String = name.to_lowercase().chars().take(128).collect();
-    let allowed = (name.chars().count() / 3).max(1);
+    let allowed = name.chars().count().div_ceil(3);
     known
         .filter(|k| k.len() <= 256)
         .map(|known| (distance(&name, &known.to_lowercase()), known))

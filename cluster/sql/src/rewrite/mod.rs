@@ -6,6 +6,7 @@
 mod calls;
 mod expr;
 mod query;
+mod set_all;
 mod syntax;
 
 pub use calls::WINDOW_FUNCTIONS;
@@ -28,7 +29,7 @@ pub const DECIMAL: &str = "gamay_decimal";
 pub const PARAM: &str = "gamay_param";
 
 /// How deep an expression may nest once AND and OR are flat.
-pub const MAX_EXPRESSION_DEPTH: usize = 1_000;
+pub const MAX_EXPRESSION_DEPTH: usize = 256;
 /// How many queries a set operation may join on one side.
 pub const MAX_SET_DEPTH: usize = 500;
 

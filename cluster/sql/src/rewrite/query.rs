@@ -6,8 +6,8 @@ use crate::names::output_name;
 use crate::scope::{Aliases, Column, Relation, Scope, quoted};
 use datafusion::sql::sqlparser::ast::{
     Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowExpr, ObjectName, ObjectNamePart,
-    OrderBy, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableAlias,
-    TableFactor, TableWithJoins, WildcardAdditionalOptions,
+    OrderBy, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Spanned, TableAlias,
+    TableFactor, TableWithJoins, Value, Values, WildcardAdditionalOptions,
 };
 
 /// A column of a query's output.
@@ -75,7 +75,7 @@ impl Rewriter<'_> {
         match body {
             SetExpr::Select(select) => self.select(select, None),
             SetExpr::Query(query) => self.query(query),
-            SetExpr::SetOperation { left, right, .. } => {
+            SetExpr::SetOperation { op, set_quantifier, left, right } => {
                 let outputs = self.set_expr(left, depth + 1)?;
                 let others = self.set_expr(right, 0)?;
                 if outputs.len() != others.len() {
@@ -84,6 +84,18 @@ impl Rewriter<'_> {
                         outputs.len(),
                         others.len()
                     )));
+                }
+                if matches!(set_quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName) {
+                    return Err(SqlError::validation("BY NAME is not supported; set operations go by position"));
+                }
+                if *op == SetOperator::Minus {
+                    *op = SetOperator::Except;
+                }
+                if *set_quantifier == SetQuantifier::All && *op != SetOperator::Union {
+                    let names = |outputs: &[OutputName]| outputs.iter().map(|o| o.internal.clone()).collect::<Vec<_>>();
+                    let empty = || SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: Vec::new() });
+                    let (l, r) = (std::mem::replace(left.as_mut(), empty()), std::mem::replace(right.as_mut(), empty()));
+                    *body = super::set_all::counted(*op, l, r, &names(&outputs), &names(&others))?;
                 }
                 Ok(outputs)
             }
@@ -127,6 +139,7 @@ impl Rewriter<'_> {
                     return Err(SqlError::validation(format!("GROUP BY ... {modifier} is not supported; write ROLLUP(...)")));
                 }
                 for expr in exprs {
+                    self.text_as_alias(expr);
                     self.expr(expr, Aliases::AfterColumns)?;
                 }
             }
@@ -207,19 +220,22 @@ impl Rewriter<'_> {
         Ok(outputs)
     }
 
+    /// Grafana quotes aliases like texts, and then groups and orders by them.
+    fn text_as_alias(&self, expr: &mut Expr) {
+        if let Expr::Value(value) = &*expr
+            && let Value::SingleQuotedString(text) = &value.value
+            && self.scopes.last().is_some_and(|s| s.aliases.iter().any(|(written, _)| written == text))
+        {
+            *expr = Expr::Identifier(Ident { value: text.clone(), quote_style: Some('"'), span: value.span });
+        }
+    }
+
     pub(crate) fn order_by(&mut self, order_by: &mut OrderBy) -> Result<()> {
         match &mut order_by.kind {
             OrderByKind::All(_) => Err(SqlError::validation("ORDER BY ALL is not supported; name the columns")),
             OrderByKind::Expressions(exprs) => {
                 for item in exprs {
-                    // Grafana quotes aliases like texts and then orders by them.
-                    if let Expr::Value(value) = &item.expr
-                        && let datafusion::sql::sqlparser::ast::Value::SingleQuotedString(text) = &value.value
-                        && let Some(scope) = self.scopes.last()
-                        && scope.aliases.iter().any(|(written, _)| written == text)
-                    {
-                        item.expr = Expr::Identifier(Ident { value: text.clone(), quote_style: Some('"'), span: value.span });
-                    }
+                    self.text_as_alias(&mut item.expr);
                     self.expr(&mut item.expr, Aliases::BeforeColumns)?;
                 }
                 Ok(())
