@@ -27,8 +27,17 @@ struct Args {
 
 fn args() -> Result<Args, Box<dyn Error>> {
     let mut a = Args {
-        files: Vec::new(), sort: Vec::new(), inverted: Vec::new(), out: None, rows_per_segment: None, threads: 1, memory_mb: 512,
-        time_column: None, null_tokens: Vec::new(), check: false, verify: false,
+        files: Vec::new(),
+        sort: Vec::new(),
+        inverted: Vec::new(),
+        out: None,
+        rows_per_segment: None,
+        threads: 1,
+        memory_mb: 512,
+        time_column: None,
+        null_tokens: Vec::new(),
+        check: false,
+        verify: false,
     };
     let mut it = std::env::args().skip(1);
     while let Some(arg) = it.next() {
@@ -96,7 +105,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows = report.rows.max(1) as f64;
     println!(
         "{} rows in {:.2} s (read {:.2} s): {:.0} rows/s, {:.1} bytes/row (input {:.1})",
-        report.rows, took.as_secs_f64(), build_began.get().map_or(0.0, |d| d.as_secs_f64()), rows / took.as_secs_f64(), bytes as f64 / rows,
+        report.rows,
+        took.as_secs_f64(),
+        build_began.get().map_or(0.0, |d| d.as_secs_f64()),
+        rows / took.as_secs_f64(),
+        bytes as f64 / rows,
         report.input_bytes as f64 / rows
     );
     if a.verify {

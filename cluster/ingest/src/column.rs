@@ -99,7 +99,9 @@ impl Data {
                 data.extend_from_slice(&d[a as usize..b as usize]);
                 offsets.extend(o[start + 1..=end].iter().map(|x| x - a + base));
             }
-            (Data::Bytes { offsets, data }, Data::Ids { ids, dict }) => dict.expand(ids[start..end].iter().copied(), offsets, data),
+            (Data::Bytes { offsets, data }, Data::Ids { ids, dict }) => {
+                dict.expand(ids[start..end].iter().copied(), offsets, data)
+            }
             _ => unreachable!("chunks of one job have the same columns"),
         }
     }
@@ -225,7 +227,8 @@ pub(crate) fn gather(columns: &[&Column], locs: &[Loc], data_type: DataType) -> 
     }
     macro_rules! fixed {
         ($variant:ident) => {{
-            let slices: Vec<_> = columns.iter().map(|c| if let Data::$variant(v) = &c.data { v.as_slice() } else { &[] }).collect();
+            let slices: Vec<_> =
+                columns.iter().map(|c| if let Data::$variant(v) = &c.data { v.as_slice() } else { &[] }).collect();
             Data::$variant(locs.iter().map(|l| slices[l.chunk()][l.row()]).collect())
         }};
     }
@@ -258,7 +261,8 @@ impl Strings<'_> {
 
 fn gather_bytes(columns: &[&Column], locs: &[Loc]) -> Data {
     // Numbers stay numbers while all chunks have them.
-    let ids: Option<Vec<&[u32]>> = columns.iter().map(|c| if let Data::Ids { ids, .. } = &c.data { Some(ids.as_slice()) } else { None }).collect();
+    let ids: Option<Vec<&[u32]>> =
+        columns.iter().map(|c| if let Data::Ids { ids, .. } = &c.data { Some(ids.as_slice()) } else { None }).collect();
     if let (Some(ids), Some(Data::Ids { dict, .. })) = (ids, columns.first().map(|c| &c.data)) {
         return Data::Ids { ids: locs.iter().map(|l| ids[l.chunk()][l.row()]).collect(), dict: Arc::clone(dict) };
     }
@@ -307,9 +311,11 @@ pub(crate) fn append(to: &mut Column, from: &Column, start: usize, end: usize) {
     if let (Some(to_lists), Some(l)) = (&mut to.lists, &from.lists) {
         let base = to.data.len() as u64;
         let first = u64::from(l[start]);
-        to_lists.extend(l[start + 1..=end].iter().map(|&x| {
-            u32::try_from(u64::from(x) - first + base).expect("the job cuts segments before 2^32 values")
-        }));
+        to_lists.extend(
+            l[start + 1..=end].iter().map(|&x| {
+                u32::try_from(u64::from(x) - first + base).expect("the job cuts segments before 2^32 values")
+            }),
+        );
     }
     if let (Data::Ids { dict, .. }, 0) = (&from.data, to.data.len()) {
         to.data = Data::Ids { ids: Vec::new(), dict: Arc::clone(dict) };

@@ -51,14 +51,21 @@ impl fmt::Display for Place {
 pub enum Error {
     /// The data of one row (or one column) is not what the format or the schema asks for.
     #[error("{place}: {reason}")]
-    Data { place: Place, reason: String },
+    Data { place: Box<Place>, reason: String },
     /// The file as a whole cannot be used.
     #[error("{file}: {reason}")]
     File { file: String, reason: String },
-    #[error("{file}: not supported yet: {format} (supported: .parquet, .csv, .tsv, .json, .jsonl, .ndjson, the text ones also as .gz and .zst)")]
+    #[error(
+        "{file}: not supported yet: {format} (supported: .parquet, .csv, .tsv, .json, .jsonl, .ndjson, the text ones also as .gz and .zst)"
+    )]
     Format { file: String, format: String },
     #[error("{what} {}", path.display())]
-    Io { what: &'static str, path: PathBuf, #[source] source: io::Error },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("schema: {0}")]
     Schema(String),
     #[error("option {option}: {reason}")]
@@ -66,9 +73,18 @@ pub enum Error {
     #[error("spill folder would grow past its limit of {limit} bytes; raise the limit, or sort less data at once")]
     SpillLimit { limit: u64 },
     #[error("segment {segment}, column {column}: could not be built")]
-    Segment { segment: String, column: String, #[source] source: segfmt::Error },
+    Segment {
+        segment: String,
+        column: String,
+        #[source]
+        source: Box<segfmt::Error>,
+    },
     #[error("segment {segment}: could not be built")]
-    SegmentFile { segment: String, #[source] source: segfmt::Error },
+    SegmentFile {
+        segment: String,
+        #[source]
+        source: Box<segfmt::Error>,
+    },
     #[error("cancelled")]
     Cancelled,
 }
@@ -77,7 +93,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn data(place: Place, reason: impl Into<String>) -> Self {
-        Error::Data { place, reason: reason.into() }
+        Error::Data { place: Box::new(place), reason: reason.into() }
     }
 
     pub(crate) fn file(file: &str, reason: impl Into<String>) -> Self {

@@ -120,8 +120,10 @@ impl Interner {
             return data;
         }
         let mut entries = self.dict.0.write().unwrap_or_else(PoisonError::into_inner);
-        let ids: Vec<u32> =
-            offsets.windows(2).map(|pair| Self::number(&mut self.table, &mut entries, &bytes[pair[0] as usize..pair[1] as usize])).collect();
+        let ids: Vec<u32> = offsets
+            .windows(2)
+            .map(|pair| Self::number(&mut self.table, &mut entries, &bytes[pair[0] as usize..pair[1] as usize]))
+            .collect();
         drop(entries);
         self.review(ids.len());
         Data::Ids { ids, dict: Arc::clone(&self.dict) }
@@ -136,7 +138,11 @@ impl Interner {
         if !self.open {
             return None;
         }
-        if !self.arrow.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, values) || known.to_data().ptr_eq(&values.to_data())) {
+        if !self
+            .arrow
+            .as_ref()
+            .is_some_and(|(known, _)| Arc::ptr_eq(known, values) || known.to_data().ptr_eq(&values.to_data()))
+        {
             self.arrow = Some((ArrayRef::clone(values), vec![UNKNOWN; values.len()]));
         }
         let map = &mut self.arrow.as_mut()?.1;
@@ -189,7 +195,11 @@ mod tests {
             let few: Vec<String> = (0..1_000).map(|i| format!("v{}", (i * 7 + round) % 50)).collect();
             let numbered = interner.column(bytes(&few));
             assert!(matches!(numbered, Data::Ids { .. }));
-            let (Data::Bytes { offsets, data }, Data::Bytes { offsets: o, data: d }) = (numbered.expanded(), bytes(&few)) else { panic!("not expanded") };
+            let (Data::Bytes { offsets, data }, Data::Bytes { offsets: o, data: d }) =
+                (numbered.expanded(), bytes(&few))
+            else {
+                panic!("not expanded")
+            };
             assert_eq!((offsets, data), (o, d));
         }
         let many: Vec<String> = (0..20_000).map(|i| format!("u{i}")).collect();

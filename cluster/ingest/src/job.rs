@@ -8,7 +8,10 @@ use cluster_types::{Role, Schema, TableConfig};
 use segfmt::{DataType, Identity};
 
 use crate::batch::{BadRow, Batch, ReadOptions, RowReader, Wanted};
-use crate::build::{BuiltSegment, Building, Limits, RowStore, SegmentNames, SegmentPlan, SortOrder, SpillDir, build_all, rows_per_segment};
+use crate::build::{
+    Building, BuiltSegment, Limits, RowStore, SegmentNames, SegmentPlan, SortOrder, SpillDir, build_all,
+    rows_per_segment,
+};
 use crate::convert::{Target, convert};
 use crate::csv::CsvReader;
 use crate::error::{Error, Result, did_you_mean};
@@ -97,7 +100,8 @@ impl IngestJob {
         let order = self.sort_order(&plan)?;
         let input_bytes = self.sources.iter().map(Source::file_bytes).sum::<Result<u64>>()?;
         let dir = SpillDir::create(&self.options.work_dir, self.options.spill_bytes_max)?;
-        std::fs::create_dir_all(&self.options.out_dir).map_err(Error::io("cannot make the output folder", &self.options.out_dir))?;
+        std::fs::create_dir_all(&self.options.out_dir)
+            .map_err(Error::io("cannot make the output folder", &self.options.out_dir))?;
         let mut rejects = Rejects::new(&self.options.on_error);
         // Sort columns are compared by their strings all the time.
         let sorted_by = order.as_ref().map(|o| o.columns().to_vec()).unwrap_or_default();
@@ -106,7 +110,14 @@ impl IngestJob {
         let (rows, bytes, rows_rejected) = (store.rows(), store.bytes(), rejects.count);
         let reject_file = rejects.finish()?.map(PathBuf::from);
         let on_built = |rows_built: u64| {
-            on_progress(&Progress { phase: Phase::Build, bytes_read: input_bytes, bytes_total: input_bytes, rows_read: rows, rows_built, rows_rejected });
+            on_progress(&Progress {
+                phase: Phase::Build,
+                bytes_read: input_bytes,
+                bytes_total: input_bytes,
+                rows_read: rows,
+                rows_built,
+                rows_rejected,
+            });
         };
         on_built(0);
         let segments = build_all(
@@ -124,11 +135,20 @@ impl IngestJob {
         Ok(IngestReport { segments, rows, rows_rejected, reject_file, input_bytes })
     }
 
-    fn read(&self, store: &mut RowStore, sorted_by: &[usize], rejects: &mut Rejects<'_>, input_bytes: u64, on_progress: &OnProgress<'_>, cancel: &Cancel) -> Result<()> {
+    fn read(
+        &self,
+        store: &mut RowStore,
+        sorted_by: &[usize],
+        rejects: &mut Rejects<'_>,
+        input_bytes: u64,
+        on_progress: &OnProgress<'_>,
+        cancel: &Cancel,
+    ) -> Result<()> {
         let fields = self.schema.columns();
         let targets: Vec<Target> = fields.iter().map(|f| Target::new(f, self.options.read.list_delimiter)).collect();
         let wanted = Wanted::new(fields.iter().map(|f| f.name.clone()).collect(), self.options.ignore_unknown);
-        let numbered: Vec<bool> = targets.iter().enumerate().map(|(i, t)| t.is_strings() && !sorted_by.contains(&i)).collect();
+        let numbered: Vec<bool> =
+            targets.iter().enumerate().map(|(i, t)| t.is_strings() && !sorted_by.contains(&i)).collect();
         let columns = numbered.iter().filter(|n| **n).count();
         let mut interners: Vec<Option<Interner>> = numbered.iter().map(|n| n.then(|| Interner::new(columns))).collect();
         let consumed = Arc::new(AtomicU64::new(0));
@@ -185,11 +205,16 @@ impl IngestJob {
                 ""
             };
             if !key.is_empty() {
-                return Err(Error::Schema(format!("table config: ingestionConfig.{key} is not supported yet; remove it, or transform the rows first")));
+                return Err(Error::Schema(format!(
+                    "table config: ingestionConfig.{key} is not supported yet; remove it, or transform the rows first"
+                )));
             }
         }
         if self.options.rows_per_segment.is_some_and(|n| n == 0 || n >= u64::from(u32::MAX)) {
-            return Err(Error::Option { option: "rows-per-segment", reason: "must be from 1 to 4294967294".to_owned() });
+            return Err(Error::Option {
+                option: "rows-per-segment",
+                reason: "must be from 1 to 4294967294".to_owned(),
+            });
         }
         let columns = self.table_config.column_specs(&self.schema).map_err(|e| Error::Schema(e.to_string()))?;
         let time_name = self.table_config.segments_config.time_column_name.as_deref();
@@ -210,7 +235,11 @@ impl IngestJob {
     }
 
     fn sort_names(&self) -> &[String] {
-        if self.options.sort.is_empty() { &self.table_config.table_index_config.sorted_column } else { &self.options.sort }
+        if self.options.sort.is_empty() {
+            &self.table_config.table_index_config.sorted_column
+        } else {
+            &self.options.sort
+        }
     }
 
     fn sort_order(&self, plan: &SegmentPlan) -> Result<Option<SortOrder>> {
@@ -226,7 +255,10 @@ impl IngestJob {
                     Error::Option { option: "sort", reason: format!("the schema has no column '{name}'{hint}") }
                 })?;
                 if self.schema.columns()[found].multi_value {
-                    return Err(Error::Option { option: "sort", reason: format!("column '{name}' has many values a row and no order") });
+                    return Err(Error::Option {
+                        option: "sort",
+                        reason: format!("column '{name}' has many values a row and no order"),
+                    });
                 }
                 Ok(found)
             })
@@ -245,7 +277,13 @@ enum Decoded {
     Failed(Error),
 }
 
-fn decode(source: &Source, options: &ReadOptions, wanted: &Wanted, consumed: &Arc<AtomicU64>, give: &mpsc::SyncSender<Decoded>) -> Result<()> {
+fn decode(
+    source: &Source,
+    options: &ReadOptions,
+    wanted: &Wanted,
+    consumed: &Arc<AtomicU64>,
+    give: &mpsc::SyncSender<Decoded>,
+) -> Result<()> {
     let send = |decoded| give.send(decoded).map_err(|_| Error::Cancelled);
     let mut reader = open_reader(source, options, wanted, consumed)?;
     while let Some(batch) = reader.next_batch(&mut |bad| send(Decoded::Bad(bad)))? {
@@ -255,7 +293,12 @@ fn decode(source: &Source, options: &ReadOptions, wanted: &Wanted, consumed: &Ar
 }
 
 /// Opens a file for its rows: the one place that knows all formats.
-fn open_reader(source: &Source, options: &ReadOptions, wanted: &Wanted, consumed: &Arc<AtomicU64>) -> Result<Box<dyn RowReader>> {
+fn open_reader(
+    source: &Source,
+    options: &ReadOptions,
+    wanted: &Wanted,
+    consumed: &Arc<AtomicU64>,
+) -> Result<Box<dyn RowReader>> {
     Ok(match source.format {
         Format::Csv { delimiter } => Box::new(CsvReader::open(source.open(consumed)?, delimiter, options, wanted)?),
         Format::Json => Box::new(JsonReader::open(source.open(consumed)?, false, options, wanted)?),

@@ -13,22 +13,22 @@
 
 #![forbid(unsafe_code)]
 
-mod error;
-mod progress;
-mod source;
 pub mod batch;
-mod csv;
-mod json;
-mod parquet;
-mod number;
-mod timestamp;
-mod infer;
-mod intern;
+mod build;
 mod column;
 mod convert;
-mod reject;
-mod build;
+mod csv;
+mod error;
+mod infer;
+mod intern;
 mod job;
+mod json;
+mod number;
+mod parquet;
+mod progress;
+mod reject;
+mod source;
+mod timestamp;
 
 pub use batch::ReadOptions;
 pub use build::{BuiltSegment, SegmentNames};

@@ -203,7 +203,7 @@ pub(crate) fn whole(b: &[u8]) -> Option<i64> {
     if digits.iter().all(|c| matches!(c, b'0' | b'-' | b'+')) {
         return Some(0);
     }
-    if scale > 0 || scale < -19 {
+    if !(-19..=0).contains(&scale) {
         return None;
     }
     digits.resize(digits.len() + usize::try_from(-scale).ok()?, b'0');
@@ -214,10 +214,10 @@ pub(crate) fn whole(b: &[u8]) -> Option<i64> {
 #[inline]
 pub(crate) fn double(b: &[u8]) -> Option<f64> {
     // Digits alone are exact up to 2^53 and much faster than the general way.
-    if b.len() <= 15 {
-        if let Some(v) = int(b) {
-            return Some(v as f64);
-        }
+    if b.len() <= 15
+        && let Some(v) = int(b)
+    {
+        return Some(v as f64);
     }
     match b.first()? {
         b'0'..=b'9' | b'-' | b'+' | b'.' => {
@@ -236,14 +236,40 @@ mod tests {
     #[test]
     fn looks() {
         for (text, want) in [
-            ("0", Look::Int), ("-0", Look::Int), (" 5 ", Look::Int), ("-2147483648", Look::Int), ("2147483648", Look::Long),
-            ("9007199254740993", Look::WideLong), ("-9223372036854775808", Look::WideLong), ("9223372036854775808", Look::BigInteger),
-            ("00391", Look::Code), ("-007", Look::Code), ("+49", Look::Code), ("00.5", Look::Code), ("0.5", Look::Fraction),
-            (".5", Look::Fraction), ("5.", Look::Fraction), ("1e-7", Look::Fraction), ("1.5E3", Look::Fraction), ("12E4", Look::BareExponent),
-            ("0.10000000000000001", Look::Fraction), ("0.1234567890123456789", Look::LongFraction), ("nan", Look::Special),
-            ("+Inf", Look::Special), ("-Infinity", Look::Special), ("", Look::Other), (".", Look::Other), ("-", Look::Other),
-            ("1e", Look::Other), ("1.2.3", Look::Other), ("0x10", Look::Other), ("1_000", Look::Other), ("info", Look::Other),
-            ("1e999", Look::Other), ("1.5e-999", Look::Other), ("0e-999", Look::Fraction),
+            ("0", Look::Int),
+            ("-0", Look::Int),
+            (" 5 ", Look::Int),
+            ("-2147483648", Look::Int),
+            ("2147483648", Look::Long),
+            ("9007199254740993", Look::WideLong),
+            ("-9223372036854775808", Look::WideLong),
+            ("9223372036854775808", Look::BigInteger),
+            ("00391", Look::Code),
+            ("-007", Look::Code),
+            ("+49", Look::Code),
+            ("00.5", Look::Code),
+            ("0.5", Look::Fraction),
+            (".5", Look::Fraction),
+            ("5.", Look::Fraction),
+            ("1e-7", Look::Fraction),
+            ("1.5E3", Look::Fraction),
+            ("12E4", Look::BareExponent),
+            ("0.10000000000000001", Look::Fraction),
+            ("0.1234567890123456789", Look::LongFraction),
+            ("nan", Look::Special),
+            ("+Inf", Look::Special),
+            ("-Infinity", Look::Special),
+            ("", Look::Other),
+            (".", Look::Other),
+            ("-", Look::Other),
+            ("1e", Look::Other),
+            ("1.2.3", Look::Other),
+            ("0x10", Look::Other),
+            ("1_000", Look::Other),
+            ("info", Look::Other),
+            ("1e999", Look::Other),
+            ("1.5e-999", Look::Other),
+            ("0e-999", Look::Fraction),
         ] {
             assert_eq!(look(text.as_bytes()), want, "{text:?}");
         }

@@ -45,15 +45,21 @@ impl<'a> Rejects<'a> {
     pub(crate) fn take(&mut self, bad: BadRow) -> Result<()> {
         let OnError::Reject { file } = self.on_error else { return Err(bad.error) };
         if self.out.is_none() {
-            self.out = Some(BufWriter::new(File::create(file).map_err(Error::io("cannot make the reject file", file))?));
+            self.out =
+                Some(BufWriter::new(File::create(file).map_err(Error::io("cannot make the reject file", file))?));
         }
         let out = self.out.as_mut().expect("made above");
         self.count += 1;
         let kept = &bad.text[..bad.text.len().min(ROW_BYTES_MAX)];
         let kept = kept.strip_suffix(b"\n").unwrap_or(kept);
         let kept = kept.strip_suffix(b"\r").unwrap_or(kept);
-        let line = Line { reason: bad.error.to_string(), row: String::from_utf8_lossy(kept), cut: bad.text.len() > ROW_BYTES_MAX };
-        let written = serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from).and_then(|()| out.write_all(b"\n"));
+        let line = Line {
+            reason: bad.error.to_string(),
+            row: String::from_utf8_lossy(kept),
+            cut: bad.text.len() > ROW_BYTES_MAX,
+        };
+        let written =
+            serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from).and_then(|()| out.write_all(b"\n"));
         written.map_err(Error::io("cannot write the reject file", file))
     }
 

@@ -15,7 +15,9 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Rows of cells; the first row names the columns.
-    Csv { delimiter: u8 },
+    Csv {
+        delimiter: u8,
+    },
     /// One JSON array of objects, or objects one after the other, with white space anywhere.
     Json,
     /// One JSON object on each physical line.
@@ -66,7 +68,10 @@ impl Source {
             compression = sniff(&path)?;
         }
         if compression != Compression::None && format == Format::Parquet {
-            return Err(Error::file(name, "a packed Parquet file is not supported (Parquet compresses its own pages); unpack it first"));
+            return Err(Error::file(
+                name,
+                "a packed Parquet file is not supported (Parquet compresses its own pages); unpack it first",
+            ));
         }
         Ok(Self { path, name: name.to_owned(), format, compression })
     }
@@ -88,8 +93,12 @@ impl Source {
         let raw = Counted { inner: file, consumed: Arc::clone(consumed) };
         let inner: Box<dyn Read + Send> = match self.compression {
             Compression::None => Box::new(raw),
-            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(256 << 10, raw))),
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(raw).map_err(Error::io("cannot unpack", &self.path))?),
+            Compression::Gzip => {
+                Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(256 << 10, raw)))
+            }
+            Compression::Zstd => {
+                Box::new(zstd::stream::read::Decoder::new(raw).map_err(Error::io("cannot unpack", &self.path))?)
+            }
         };
         Ok(Input { inner, name: self.name.clone(), compression: self.compression })
     }
@@ -97,9 +106,12 @@ impl Source {
 
 fn split_compression(name: &str) -> (&str, Compression) {
     let lower = name.to_ascii_lowercase();
-    for (ending, compression) in
-        [(".gz", Compression::Gzip), (".gzip", Compression::Gzip), (".zst", Compression::Zstd), (".zstd", Compression::Zstd)]
-    {
+    for (ending, compression) in [
+        (".gz", Compression::Gzip),
+        (".gzip", Compression::Gzip),
+        (".zst", Compression::Zstd),
+        (".zstd", Compression::Zstd),
+    ] {
         if lower.ends_with(ending) {
             return (&name[..name.len() - ending.len()], compression);
         }
@@ -116,7 +128,10 @@ fn format_of(stem: &str, name: &str) -> Result<Format> {
         Some("jsonl" | "ndjson") => Ok(Format::JsonLines),
         Some("parquet") => Ok(Format::Parquet),
         Some(other) => Err(Error::Format { file: name.to_owned(), format: format!(".{other}") }),
-        None => Err(Error::Format { file: name.to_owned(), format: "a file name without an ending that tells its format".to_owned() }),
+        None => Err(Error::Format {
+            file: name.to_owned(),
+            format: "a file name without an ending that tells its format".to_owned(),
+        }),
     }
 }
 
@@ -247,10 +262,11 @@ impl Window {
         }
         let have = self.end - self.start;
         if have >= self.limit {
-            return Err(Error::Data {
-                place: crate::error::Place::line(&self.input.name, self.line),
-                reason: format!("the record that starts here is longer than the limit of {} bytes (an unclosed quote?)", self.limit),
-            });
+            let reason = format!(
+                "the record that starts here is longer than the limit of {} bytes (an unclosed quote?)",
+                self.limit
+            );
+            return Err(Error::data(crate::error::Place::line(&self.input.name, self.line), reason));
         }
         if self.start > 0 {
             self.buf.copy_within(self.start..self.end, 0);

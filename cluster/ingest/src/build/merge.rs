@@ -16,7 +16,14 @@ const FAN_IN_MIN: usize = 4;
 const FAN_IN_MAX: usize = 256;
 
 /// Merges runs until so few are left that one merge holds a chunk of each within `memory`.
-pub(super) fn reduce(mut runs: Vec<Run>, order: &SortOrder, types: &Arc<[DataType]>, dir: &Arc<SpillDir>, memory: u64, cancel: &Cancel) -> Result<Vec<Run>> {
+pub(super) fn reduce(
+    mut runs: Vec<Run>,
+    order: &SortOrder,
+    types: &Arc<[DataType]>,
+    dir: &Arc<SpillDir>,
+    memory: u64,
+    cancel: &Cancel,
+) -> Result<Vec<Run>> {
     let chunk = runs.iter().map(Run::chunk_bytes_max).max().unwrap_or(0).max(1);
     let fan_in = usize::try_from(memory / chunk).unwrap_or(FAN_IN_MAX).clamp(FAN_IN_MIN, FAN_IN_MAX);
     while runs.len() > fan_in {
@@ -25,7 +32,8 @@ pub(super) fn reduce(mut runs: Vec<Run>, order: &SortOrder, types: &Arc<[DataTyp
         let mut rest = runs.into_iter().peekable();
         while rest.peek().is_some() {
             let group: Vec<Run> = rest.by_ref().take(fan_in).collect();
-            let step = group.iter().map(|r| if r.chunk_count() > 0 { r.chunk_rows(0) } else { 0 }).min().unwrap_or(1).max(1);
+            let step =
+                group.iter().map(|r| if r.chunk_count() > 0 { r.chunk_rows(0) } else { 0 }).min().unwrap_or(1).max(1);
             let mut out = Run::create(dir, types)?;
             let mut merge = Merge::new(group, order.clone(), Arc::clone(types))?;
             while let Some(chunk) = merge.next(step)? {
@@ -94,7 +102,8 @@ impl Merge {
                 return;
             }
             let right = left + 1;
-            let child = if right < self.heap.len() && self.before(self.heap[right], self.heap[left]) { right } else { left };
+            let child =
+                if right < self.heap.len() && self.before(self.heap[right], self.heap[left]) { right } else { left };
             if !self.before(self.heap[child], self.heap[i]) {
                 return;
             }

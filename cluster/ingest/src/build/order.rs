@@ -112,7 +112,9 @@ impl SortOrder {
             entries.sort_unstable();
         } else {
             entries.sort_unstable_by(|(ka, a), (kb, b)| {
-                ka.cmp(kb).then_with(|| self.compare_values(&chunks[a.chunk()], a.row(), &chunks[b.chunk()], b.row())).then_with(|| a.cmp(b))
+                ka.cmp(kb)
+                    .then_with(|| self.compare_values(&chunks[a.chunk()], a.row(), &chunks[b.chunk()], b.row()))
+                    .then_with(|| a.cmp(b))
             });
         }
         entries.into_iter().map(|(_, loc)| loc).collect()

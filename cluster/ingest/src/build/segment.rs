@@ -66,9 +66,21 @@ impl SegmentPlan {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call, and the parts have different owners")]
-    fn write(&self, k: u64, name: &str, path: &Path, file: File, rows: &SegmentRows, gate: &Gate, cancel: &Cancel) -> Result<BuiltSegment> {
+    fn write(
+        &self,
+        k: u64,
+        name: &str,
+        path: &Path,
+        file: File,
+        rows: &SegmentRows,
+        gate: &Gate,
+        cancel: &Cancel,
+    ) -> Result<BuiltSegment> {
         let ordinal = u64::from(self.identity.ordinal) + k;
-        let ordinal = u32::try_from(ordinal).map_err(|_| Error::Option { option: "identity", reason: format!("segment number {ordinal} is past 2^32") })?;
+        let ordinal = u32::try_from(ordinal).map_err(|_| Error::Option {
+            option: "identity",
+            reason: format!("segment number {ordinal} is past 2^32"),
+        })?;
         let info = SegmentInfo {
             name: name.to_owned(),
             table: self.table.clone(),
@@ -77,7 +89,7 @@ impl SegmentPlan {
             time_column: self.time.as_ref().map(|(c, _)| self.columns[*c].name.clone()),
             identity: Identity { ordinal, ..self.identity.clone() },
         };
-        let in_file = |source| Error::SegmentFile { segment: name.to_owned(), source };
+        let in_file = |source| Error::SegmentFile { segment: name.to_owned(), source: Box::new(source) };
         let mut out = BufWriter::with_capacity(1 << 20, file);
         let mut writer = SegmentWriter::new(&mut out, info).map_err(in_file)?;
         let (mut min_time, mut max_time) = (None, None);
@@ -88,15 +100,23 @@ impl SegmentPlan {
             let permit = gate.enter(need);
             let mut column = rows.column(c, self.types[c])?;
             column.data = column.data.expanded();
-            if let Some((time, format)) = &self.time {
-                if *time == c {
-                    (min_time, max_time) = time_range(&column, format);
-                }
+            if let Some((time, format)) = &self.time
+                && *time == c
+            {
+                (min_time, max_time) = time_range(&column, format);
             }
             need = column.bytes() * WRITER_FACTOR;
             let permit = permit.grow(need);
-            let input = ColumnInput { values: column.data.as_values(), nulls: column.nulls.as_ref(), lists: column.lists.as_deref() };
-            writer.write_column(spec, input).map_err(|source| Error::Segment { segment: name.to_owned(), column: spec.name.clone(), source })?;
+            let input = ColumnInput {
+                values: column.data.as_values(),
+                nulls: column.nulls.as_ref(),
+                lists: column.lists.as_deref(),
+            };
+            writer.write_column(spec, input).map_err(|source| Error::Segment {
+                segment: name.to_owned(),
+                column: spec.name.clone(),
+                source: Box::new(source),
+            })?;
             drop(permit);
         }
         let summary = writer.finish().map_err(in_file)?;

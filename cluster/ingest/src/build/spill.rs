@@ -28,7 +28,10 @@ pub(crate) struct SpillDir {
 impl SpillDir {
     pub(crate) fn create(parent: &Path, limit: u64) -> Result<Arc<Self>> {
         std::fs::create_dir_all(parent).map_err(Error::io("cannot make the work folder", parent))?;
-        let dir = tempfile::Builder::new().prefix("spill-").tempdir_in(parent).map_err(Error::io("cannot make a spill folder in", parent))?;
+        let dir = tempfile::Builder::new()
+            .prefix("spill-")
+            .tempdir_in(parent)
+            .map_err(Error::io("cannot make a spill folder in", parent))?;
         Ok(Arc::new(Self { dir, bytes: AtomicU64::new(0), limit, next: AtomicU64::new(0) }))
     }
 
@@ -77,8 +80,23 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn create(dir: &Arc<SpillDir>, types: &Arc<[DataType]>) -> Result<Self> {
         let path = dir.dir.path().join(format!("run-{}", dir.next.fetch_add(1, Ordering::Relaxed)));
-        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(Error::io("cannot make", &path))?;
-        Ok(Self { dir: Arc::clone(dir), path, file, types: Arc::clone(types), dicts: vec![None; types.len()], chunks: Vec::new(), rows: 0, bytes: 0, buffer: Vec::new() })
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(Error::io("cannot make", &path))?;
+        Ok(Self {
+            dir: Arc::clone(dir),
+            path,
+            file,
+            types: Arc::clone(types),
+            dicts: vec![None; types.len()],
+            chunks: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            buffer: Vec::new(),
+        })
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -138,7 +156,11 @@ impl Run {
             at += bytes as u64;
             Ok(out)
         };
-        let nulls = if part.has_nulls { Some(Bitmap::from_words(numbers(&take(rows.div_ceil(64) * 8)?, u64::from_ne_bytes), rows)) } else { None };
+        let nulls = if part.has_nulls {
+            Some(Bitmap::from_words(numbers(&take(rows.div_ceil(64) * 8)?, u64::from_ne_bytes), rows))
+        } else {
+            None
+        };
         let lists = if part.has_lists { Some(numbers(&take((rows + 1) * 4)?, u32::from_ne_bytes)) } else { None };
         if part.numbered {
             let dict = self.dicts[column].as_ref().expect("a numbered part was appended with its strings");

@@ -41,7 +41,18 @@ pub(crate) enum Stored {
 
 impl RowStore {
     pub(crate) fn new(order: Option<SortOrder>, types: Arc<[DataType]>, dir: Arc<SpillDir>, limit: u64) -> Self {
-        Self { order, types, dir, limit, chunks: Vec::new(), chunk_bytes: 0, held_rows: 0, runs: Vec::new(), rows: 0, bytes: 0 }
+        Self {
+            order,
+            types,
+            dir,
+            limit,
+            chunks: Vec::new(),
+            chunk_bytes: 0,
+            held_rows: 0,
+            runs: Vec::new(),
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     pub(crate) fn rows(&self) -> u64 {

@@ -157,7 +157,8 @@ fn produce(stored: Stored, building: &Building<'_>, give: &dyn Fn(Task) -> Resul
         Stored::Memory { chunks } => {
             let rows = chunks.iter().map(|c| c.rows as u64).sum();
             let chunks = Arc::new(chunks);
-            ranges(rows).try_for_each(|(k, range)| give((k, SegmentRows::Memory { chunks: Arc::clone(&chunks), range })))
+            ranges(rows)
+                .try_for_each(|(k, range)| give((k, SegmentRows::Memory { chunks: Arc::clone(&chunks), range })))
         }
         Stored::Sorted { chunks, order } => {
             let (chunks, order) = (Arc::new(chunks), Arc::new(order));
@@ -185,7 +186,11 @@ fn produce(stored: Stored, building: &Building<'_>, give: &dyn Fn(Task) -> Resul
 }
 
 /// The next segment's rows out of a merge, in memory while they fit their share.
-fn merged_segment(merge: &mut Merge, building: &Building<'_>, types: &Arc<[segfmt::DataType]>) -> Result<Option<SegmentRows>> {
+fn merged_segment(
+    merge: &mut Merge,
+    building: &Building<'_>,
+    types: &Arc<[segfmt::DataType]>,
+) -> Result<Option<SegmentRows>> {
     let mut chunks: Vec<Chunk> = Vec::new();
     let (mut rows, mut bytes) = (0u64, 0u64);
     let mut run: Option<Run> = None;

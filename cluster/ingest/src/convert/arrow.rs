@@ -5,9 +5,10 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, GenericListArray, OffsetSizeTrait};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -23,16 +24,20 @@ use crate::column::{Column, Data};
 use crate::error::Shown;
 use crate::intern::Interner;
 
-pub(super) fn convert(array: &ArrayRef, target: &Target, interner: Option<&mut Interner>, misfits: &mut Misfits) -> Column {
+pub(super) fn convert(
+    array: &ArrayRef,
+    target: &Target,
+    interner: Option<&mut Interner>,
+    misfits: &mut Misfits,
+) -> Column {
     if target.multi_value {
         return lists(array, target, misfits);
     }
     if let (DataType::String, None, Some(interner), segfmt::ScalarRef::Bytes(default)) =
         (target.data_type, target.max_length, interner, target.default_null.as_scalar())
+        && let Some(data) = interner.arrow(array, default)
     {
-        if let Some(data) = interner.arrow(array, default) {
-            return Column { data, nulls: null_bits(array), lists: None };
-        }
+        return Column { data, nulls: null_bits(array), lists: None };
     }
     let (data, nulls) = values(array, target, misfits);
     Column { data, nulls, lists: None }
@@ -42,7 +47,8 @@ pub(super) fn convert(array: &ArrayRef, target: &Target, interner: Option<&mut I
 fn values(array: &ArrayRef, target: &Target, misfits: &mut Misfits) -> (Data, Option<Bitmap>) {
     let array = &plain(array);
     let nulls = null_bits(array);
-    let data = direct(array, target, nulls.as_ref(), misfits).unwrap_or_else(|| through_text(array, target, nulls.as_ref(), misfits));
+    let data = direct(array, target, nulls.as_ref(), misfits)
+        .unwrap_or_else(|| through_text(array, target, nulls.as_ref(), misfits));
     (data, nulls)
 }
 
@@ -167,8 +173,12 @@ fn direct(array: &ArrayRef, target: &Target, nulls: Option<&Bitmap>, misfits: &m
             Some(Data::Bool(fill(a.values().iter().map(u8::from).collect(), nulls, d)))
         }
         (DataType::String, ScalarRef::Bytes(d)) => match array.data_type() {
-            Arrow::Utf8 => Some(byte_values(array.as_string::<i32>().iter().map(|v| v.map(str::as_bytes)), array.len(), d)),
-            Arrow::LargeUtf8 => Some(byte_values(array.as_string::<i64>().iter().map(|v| v.map(str::as_bytes)), array.len(), d)),
+            Arrow::Utf8 => {
+                Some(byte_values(array.as_string::<i32>().iter().map(|v| v.map(str::as_bytes)), array.len(), d))
+            }
+            Arrow::LargeUtf8 => {
+                Some(byte_values(array.as_string::<i64>().iter().map(|v| v.map(str::as_bytes)), array.len(), d))
+            }
             Arrow::Binary => Some(utf8(array.as_binary::<i32>().iter(), array.len(), d, misfits)),
             Arrow::LargeBinary => Some(utf8(array.as_binary::<i64>().iter(), array.len(), d, misfits)),
             _ => None,
@@ -209,8 +219,12 @@ fn utf8<'a>(values: impl Iterator<Item = Option<&'a [u8]>>, len: usize, default:
 /// Dates and timestamps as milliseconds since 1970; a finer fraction is cut toward the past.
 fn instants(array: &ArrayRef, nulls: Option<&Bitmap>, d: i64, t: DataType, misfits: &mut Misfits) -> Option<Vec<i64>> {
     Some(match array.data_type() {
-        Arrow::Timestamp(TimeUnit::Second, _) => mapped::<TimestampSecondType, _>(array, nulls, d, t, misfits, |v| v.checked_mul(1_000)),
-        Arrow::Timestamp(TimeUnit::Millisecond, _) => mapped::<TimestampMillisecondType, _>(array, nulls, d, t, misfits, Some),
+        Arrow::Timestamp(TimeUnit::Second, _) => {
+            mapped::<TimestampSecondType, _>(array, nulls, d, t, misfits, |v| v.checked_mul(1_000))
+        }
+        Arrow::Timestamp(TimeUnit::Millisecond, _) => {
+            mapped::<TimestampMillisecondType, _>(array, nulls, d, t, misfits, Some)
+        }
         Arrow::Timestamp(TimeUnit::Microsecond, _) => {
             mapped::<TimestampMicrosecondType, _>(array, nulls, d, t, misfits, |v| Some(floor_div(v, 1_000)))
         }
@@ -280,7 +294,10 @@ fn through_text(array: &ArrayRef, target: &Target, nulls: Option<&Bitmap>, misfi
         let shown: Result<CellKind, String> = match &formatter {
             Some(formatter) => {
                 text.clear();
-                let shown = formatter.value(row).write(&mut text).map_err(|e| format!("the value cannot be shown as text: {e}"));
+                let shown = formatter
+                    .value(row)
+                    .write(&mut text)
+                    .map_err(|e| format!("the value cannot be shown as text: {e}"));
                 bytes.clear();
                 bytes.extend_from_slice(text.as_bytes());
                 shown.map(|()| match bytes.as_slice() {
@@ -349,7 +366,8 @@ fn list_rows<O: OffsetSizeTrait>(array: &GenericListArray<O>, target: &Target, m
             data.push_value(&target.default_null);
         } else {
             if child_nulls.as_ref().is_some_and(|n| (start..end).any(|i| n.get(i))) {
-                let reason = "a NULL inside a list cannot be stored in a multi-value column (declare it JSON)".to_owned();
+                let reason =
+                    "a NULL inside a list cannot be stored in a multi-value column (declare it JSON)".to_owned();
                 misfits.push(Misfit { row, reason });
             }
             data.extend_range(&child, start, end);

@@ -36,7 +36,8 @@ pub(crate) struct Target {
 impl Target {
     /// Whether the column's strings may be numbered.
     pub(crate) fn is_strings(&self) -> bool {
-        let bytes = matches!(self.data_type, DataType::String | DataType::Json | DataType::Bytes | DataType::BigDecimal);
+        let bytes =
+            matches!(self.data_type, DataType::String | DataType::Json | DataType::Bytes | DataType::BigDecimal);
         bytes && !self.multi_value
     }
 
@@ -65,13 +66,21 @@ pub(super) type Misfits = Vec<Misfit>;
 
 /// Turns a batch into a chunk. Rows with a misfit go to `on_bad_row` and are left out.
 /// `interners` has one for each column whose strings are to be numbered.
-pub(crate) fn convert(batch: &Batch, targets: &[Target], interners: &mut [Option<Interner>], file: &str, on_bad_row: &mut OnBadRow<'_>) -> Result<Chunk> {
+pub(crate) fn convert(
+    batch: &Batch,
+    targets: &[Target],
+    interners: &mut [Option<Interner>],
+    file: &str,
+    on_bad_row: &mut OnBadRow<'_>,
+) -> Result<Chunk> {
     let mut columns = Vec::with_capacity(targets.len());
     let mut bad: Vec<(usize, usize, String)> = Vec::new();
     for (i, ((raw, target), interner)) in batch.columns.iter().zip(targets).zip(interners).enumerate() {
         let mut misfits = Misfits::new();
         let mut column = match raw {
-            RawColumn::Missing => Column::all_null(target.data_type, target.multi_value, &target.default_null, batch.rows),
+            RawColumn::Missing => {
+                Column::all_null(target.data_type, target.multi_value, &target.default_null, batch.rows)
+            }
             RawColumn::Text(text) => text::convert(text, target, &mut misfits),
             RawColumn::Arrow(array) => arrow::convert(array, target, interner.as_mut(), &mut misfits),
         };

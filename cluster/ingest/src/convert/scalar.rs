@@ -21,7 +21,9 @@ fn not_a(bytes: &[u8], data_type: DataType, hint: &str) -> String {
 fn scalar_only(kind: CellKind, bytes: &[u8], data_type: DataType) -> Result<(), String> {
     match kind {
         CellKind::Json => Err(format!("an object or nested array is not one {data_type}: {}", Shown(bytes))),
-        CellKind::List => Err(format!("an array is not one {data_type} (declare the column multi-value): {}", Shown(bytes))),
+        CellKind::List => {
+            Err(format!("an array is not one {data_type} (declare the column multi-value): {}", Shown(bytes)))
+        }
         _ => Ok(()),
     }
 }
@@ -109,9 +111,9 @@ pub(super) fn boolean(kind: CellKind, bytes: &[u8]) -> Result<u8, String> {
 pub(super) fn millis(kind: CellKind, bytes: &[u8]) -> Result<i64, String> {
     scalar_only(kind, bytes, DataType::Timestamp)?;
     let b = number::trim(bytes);
-    timestamp::millis(b)
-        .or_else(|| number::int(b))
-        .ok_or_else(|| not_a(bytes, DataType::Timestamp, " (yyyy-MM-dd HH:mm:ss[.fraction] with an optional zone, or milliseconds)"))
+    timestamp::millis(b).or_else(|| number::int(b)).ok_or_else(|| {
+        not_a(bytes, DataType::Timestamp, " (yyyy-MM-dd HH:mm:ss[.fraction] with an optional zone, or milliseconds)")
+    })
 }
 
 pub(super) fn decimal(kind: CellKind, bytes: &[u8]) -> Result<Vec<u8>, String> {
@@ -125,7 +127,7 @@ pub(super) fn decimal(kind: CellKind, bytes: &[u8]) -> Result<Vec<u8>, String> {
     segfmt::decimal::parse(text).map_err(|e| format!("{}: {e}", not_a(bytes, DataType::BigDecimal, "")))
 }
 
-pub(super) fn json<'a>(kind: CellKind, bytes: &'a [u8]) -> Result<&'a [u8], String> {
+pub(super) fn json(kind: CellKind, bytes: &[u8]) -> Result<&[u8], String> {
     if is_text(kind) {
         crate::json::check_document(bytes).map_err(|reason| format!("{} is not JSON: {reason}", Shown(bytes)))?;
     }
@@ -135,7 +137,7 @@ pub(super) fn json<'a>(kind: CellKind, bytes: &'a [u8]) -> Result<&'a [u8], Stri
 pub(super) fn hex(kind: CellKind, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     out.clear();
     let digit = |c: u8| (c as char).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    if !is_text(kind) || bytes.len() % 2 != 0 {
+    if !is_text(kind) || !bytes.len().is_multiple_of(2) {
         return Err(not_a(bytes, DataType::Bytes, " (an even number of hexadecimal digits)"));
     }
     for pair in bytes.chunks_exact(2) {
@@ -148,7 +150,13 @@ pub(super) fn hex(kind: CellKind, bytes: &[u8], out: &mut Vec<u8>) -> Result<(),
 }
 
 /// Appends one value of any type; `scratch` avoids an allocation for each.
-pub(super) fn push(kind: CellKind, bytes: &[u8], data_type: DataType, data: &mut Data, scratch: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn push(
+    kind: CellKind,
+    bytes: &[u8],
+    data_type: DataType,
+    data: &mut Data,
+    scratch: &mut Vec<u8>,
+) -> Result<(), String> {
     match (data_type, data) {
         (DataType::Int, Data::I32(v)) => v.push(int(kind, bytes)?),
         (DataType::Long, Data::I64(v)) => v.push(long(kind, bytes, DataType::Long)?),

@@ -50,11 +50,14 @@ fn lists(text: &TextColumn, target: &Target, misfits: &mut Misfits) -> Column {
     for row in 0..rows {
         let (kind, bytes) = text.cell(row);
         let before = data.len();
-        let mut push = |kind: CellKind, bytes: &[u8]| scalar::push(kind, bytes, target.data_type, &mut data, &mut scratch);
+        let mut push =
+            |kind: CellKind, bytes: &[u8]| scalar::push(kind, bytes, target.data_type, &mut data, &mut scratch);
         let done = match kind {
             CellKind::Null => Ok(()),
             CellKind::List => crate::json::for_each_element(bytes, |kind, element| match kind {
-                CellKind::Null => Err("a NULL inside a list cannot be stored in a multi-value column (declare it JSON)".to_owned()),
+                CellKind::Null => {
+                    Err("a NULL inside a list cannot be stored in a multi-value column (declare it JSON)".to_owned())
+                }
                 kind => push(kind, element),
             }),
             CellKind::Text if target.list_delimiter != 0 && !text.from_json => {

@@ -1,7 +1,10 @@
 //! Reads a CSV file in batches of text columns.
 
 use super::scan::{Field, LineEnd, Problem, Scan, scan};
-use crate::batch::{BATCH_BYTES, BATCH_ROWS_MAX, BadRow, Batch, CellKind, OnBadRow, RawColumn, ReadOptions, RowReader, TextColumn, Wanted};
+use crate::batch::{
+    BATCH_BYTES, BATCH_ROWS_MAX, BadRow, Batch, CellKind, OnBadRow, RawColumn, ReadOptions, RowReader, TextColumn,
+    Wanted,
+};
 use crate::error::{Error, Place, Result, Shown};
 use crate::source::{Input, Window};
 
@@ -44,7 +47,10 @@ impl CsvReader {
     fn start(input: Input, delimiter: u8, options: &ReadOptions) -> Result<Self> {
         let delimiter = options.delimiter.unwrap_or(delimiter);
         if matches!(delimiter, b'"' | b'\r' | b'\n') || !delimiter.is_ascii() {
-            return Err(Error::Option { option: "delimiter", reason: format!("{} cannot separate cells", Shown(&[delimiter])) });
+            return Err(Error::Option {
+                option: "delimiter",
+                reason: format!("{} cannot separate cells", Shown(&[delimiter])),
+            });
         }
         let mut reader = Self {
             window: Window::new(input, options.record_bytes_max),
@@ -131,7 +137,8 @@ impl CsvReader {
         let at = |offset: usize| {
             let mut place = Place::line(self.window.name(), line_at(offset));
             // The cell of an offset is the last one that starts at or before it (its opening quote counts).
-            let cell = self.fields.iter().rposition(|f| f.start.saturating_sub(usize::from(f.quoted)) <= offset).unwrap_or(0);
+            let cell =
+                self.fields.iter().rposition(|f| f.start.saturating_sub(usize::from(f.quoted)) <= offset).unwrap_or(0);
             place.column = self.header.get(cell).cloned();
             place
         };
@@ -156,7 +163,11 @@ impl CsvReader {
             // Name the column where the row parts from the header: the first that is missing, or the last known one.
             place.column = self.header.get(found.min(width - 1)).cloned();
             let cells = if found == 1 { "cell" } else { "cells" };
-            let what = if found < width { "this column and what follows have no value" } else { "there are cells behind this column" };
+            let what = if found < width {
+                "this column and what follows have no value"
+            } else {
+                "there are cells behind this column"
+            };
             return Some((place, format!("the row has {found} {cells}, the header {width}: {what}")));
         }
         None

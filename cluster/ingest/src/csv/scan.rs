@@ -128,7 +128,10 @@ enum Quoted {
     More,
     Unclosed,
     /// `end` is where the closing quote is.
-    Closed { end: usize, escaped: bool },
+    Closed {
+        end: usize,
+        escaped: bool,
+    },
 }
 
 fn quoted_cell(bytes: &[u8], open: usize, eof: bool) -> Quoted {
@@ -160,9 +163,16 @@ mod tests {
         let (mut fields, mut scratch, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         while !rest.is_empty() {
             // Every cut of the record asks for more, and the whole gives the same as the rest of the file.
-            let Scan::Record { len, problem } = scan(rest, true, b',', &mut line_end, &mut fields) else { panic!("more at the end") };
+            let Scan::Record { len, problem } = scan(rest, true, b',', &mut line_end, &mut fields) else {
+                panic!("more at the end")
+            };
             assert_eq!(problem, None);
-            rows.push(fields.iter().map(|f| String::from_utf8(f.bytes(rest, &mut scratch).to_vec()).expect("utf-8")).collect());
+            rows.push(
+                fields
+                    .iter()
+                    .map(|f| String::from_utf8(f.bytes(rest, &mut scratch).to_vec()).expect("utf-8"))
+                    .collect(),
+            );
             rest = &rest[len..];
         }
         rows
@@ -181,8 +191,14 @@ mod tests {
     #[test]
     fn problems() {
         let mut fields = Vec::new();
-        assert_eq!(scan(b"\"a\"x,b\n", true, b',', &mut LineEnd::Lf, &mut fields), Scan::Record { len: 7, problem: Some(Problem::AfterQuote(3)) });
-        assert_eq!(scan(b"1,\"a\nb", true, b',', &mut LineEnd::Lf, &mut fields), Scan::Record { len: 6, problem: Some(Problem::Unclosed(2)) });
+        assert_eq!(
+            scan(b"\"a\"x,b\n", true, b',', &mut LineEnd::Lf, &mut fields),
+            Scan::Record { len: 7, problem: Some(Problem::AfterQuote(3)) }
+        );
+        assert_eq!(
+            scan(b"1,\"a\nb", true, b',', &mut LineEnd::Lf, &mut fields),
+            Scan::Record { len: 6, problem: Some(Problem::Unclosed(2)) }
+        );
         assert_eq!(scan(b"1,\"a\nb", false, b',', &mut LineEnd::Lf, &mut fields), Scan::More);
         assert_eq!(scan(b"1,\"a\"", false, b',', &mut LineEnd::Lf, &mut fields), Scan::More);
         assert_eq!(scan(b"1,2\r", false, b',', &mut LineEnd::Lf, &mut fields), Scan::More);

@@ -38,11 +38,23 @@ pub(crate) struct Inferred {
 
 impl Inferred {
     pub(crate) fn one(name: &str, data_type: DataType) -> Self {
-        Self { name: name.to_owned(), data_type, multi_value: false, empty: false, time_like: data_type == DataType::Timestamp }
+        Self {
+            name: name.to_owned(),
+            data_type,
+            multi_value: false,
+            empty: false,
+            time_like: data_type == DataType::Timestamp,
+        }
     }
 
     pub(crate) fn seen(name: &str, seen: &Seen, multi_value: bool) -> Self {
-        Self { name: name.to_owned(), data_type: seen.data_type(), multi_value, empty: seen.is_empty() && !multi_value, time_like: seen.time_like() }
+        Self {
+            name: name.to_owned(),
+            data_type: seen.data_type(),
+            multi_value,
+            empty: seen.is_empty() && !multi_value,
+            time_like: seen.time_like(),
+        }
     }
 
     /// The column that holds what both hold.
@@ -79,7 +91,13 @@ pub struct InferOptions {
 }
 
 /// A schema named `table` for all columns of all files.
-pub fn infer_schema(table: &str, sources: &[Source], options: &InferOptions, on_progress: &OnProgress<'_>, cancel: &Cancel) -> Result<Schema> {
+pub fn infer_schema(
+    table: &str,
+    sources: &[Source],
+    options: &InferOptions,
+    on_progress: &OnProgress<'_>,
+    cancel: &Cancel,
+) -> Result<Schema> {
     let mut columns: Vec<Inferred> = Vec::new();
     let mut index: HashMap<String, usize> = HashMap::new();
     let bytes_total = sources.iter().map(Source::file_bytes).sum::<Result<u64>>()?;
@@ -113,7 +131,13 @@ pub fn infer_schema(table: &str, sources: &[Source], options: &InferOptions, on_
     schema::build(table, columns, options.time_column.as_deref())
 }
 
-fn infer_source(source: &Source, options: &InferOptions, consumed: &Arc<AtomicU64>, tick: &mut dyn FnMut(u64) -> Result<()>, on_bad_row: &mut OnBadRow<'_>) -> Result<Vec<Inferred>> {
+fn infer_source(
+    source: &Source,
+    options: &InferOptions,
+    consumed: &Arc<AtomicU64>,
+    tick: &mut dyn FnMut(u64) -> Result<()>,
+    on_bad_row: &mut OnBadRow<'_>,
+) -> Result<Vec<Inferred>> {
     match source.format {
         Format::Parquet => parquet::infer(source),
         Format::Json | Format::JsonLines => {

@@ -69,7 +69,11 @@ impl Seen {
             self.0 |= match Self::number(look(bytes)) {
                 TEXT => {
                     let b = trim(bytes);
-                    if b.eq_ignore_ascii_case(b"true") || b.eq_ignore_ascii_case(b"false") { BOOLEAN } else { Self::time(b) }
+                    if b.eq_ignore_ascii_case(b"true") || b.eq_ignore_ascii_case(b"false") {
+                        BOOLEAN
+                    } else {
+                        Self::time(b)
+                    }
                 }
                 number => number,
             };

@@ -34,7 +34,10 @@ pub(crate) fn check_document(text: &[u8]) -> Result<(), String> {
 }
 
 /// Calls `f` for each element of a checked array of scalars; strings come with their escapes resolved.
-pub(crate) fn for_each_element(text: &[u8], mut f: impl FnMut(CellKind, &[u8]) -> Result<(), String>) -> Result<(), String> {
+pub(crate) fn for_each_element(
+    text: &[u8],
+    mut f: impl FnMut(CellKind, &[u8]) -> Result<(), String>,
+) -> Result<(), String> {
     let mut scanner = Scanner::new(text);
     let mut scratch = Vec::new();
     let broken = |fault: scan::Fault| fault.reason.to_owned();
@@ -91,7 +94,12 @@ mod tests {
         assert_eq!(elements("[ ]"), []);
         assert_eq!(
             elements(r#"[1, "a\u00e9", null ,true]"#),
-            [(CellKind::Number, "1".into()), (CellKind::Text, "aé".into()), (CellKind::Null, "null".into()), (CellKind::True, "true".into())]
+            [
+                (CellKind::Number, "1".into()),
+                (CellKind::Text, "aé".into()),
+                (CellKind::Null, "null".into()),
+                (CellKind::True, "true".into())
+            ]
         );
     }
 

@@ -17,7 +17,13 @@ pub(crate) fn columns(stats: &PlaceStats) -> Vec<Inferred> {
             Some(object) => {
                 whole.insert(object);
             }
-            None => return plan.columns.iter().map(|(name, path)| column(stats, name, *path.last().expect("a column has a key"), &whole)).collect(),
+            None => {
+                return plan
+                    .columns
+                    .iter()
+                    .map(|(name, path)| column(stats, name, *path.last().expect("a column has a key"), &whole))
+                    .collect();
+            }
         }
     }
 }
@@ -69,7 +75,13 @@ impl Plan<'_> {
 /// Whether the object becomes a column for each of its keys.
 fn is_split(stats: &PlaceStats, id: PlaceId, whole: &HashSet<PlaceId>) -> bool {
     let place = &stats.places[id];
-    place.object && !place.map && !place.children.is_empty() && !place.list && !place.nested && !place.scalar && !whole.contains(&id)
+    place.object
+        && !place.map
+        && !place.children.is_empty()
+        && !place.list
+        && !place.nested
+        && !place.scalar
+        && !whole.contains(&id)
 }
 
 fn column(stats: &PlaceStats, name: &str, id: PlaceId, whole: &HashSet<PlaceId>) -> Inferred {

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use super::places::{PlaceId, PlaceStats};
 use super::scan::{DEPTH_MAX, Fault, Scanner};
-use crate::batch::{BATCH_BYTES, BATCH_ROWS_MAX, BadRow, Batch, CellKind, OnBadRow, RawColumn, ReadOptions, RowReader, TextColumn, Wanted};
+use crate::batch::{
+    BATCH_BYTES, BATCH_ROWS_MAX, BadRow, Batch, CellKind, OnBadRow, RawColumn, ReadOptions, RowReader, TextColumn,
+    Wanted,
+};
 use crate::error::{Error, Place, Result};
 use crate::source::{Input, Window};
 
@@ -59,7 +62,10 @@ struct Records {
 enum Found {
     End,
     /// The record that begins on this line was given to the sink.
-    Record { line: u64, bytes: usize },
+    Record {
+        line: u64,
+        bytes: usize,
+    },
     /// A record that was set aside.
     Bad,
 }
@@ -68,7 +74,14 @@ impl Records {
     fn new(input: Input, lines: bool, options: &ReadOptions) -> Result<Self> {
         let mut window = Window::new(input, options.record_bytes_max);
         window.skip_mark()?;
-        Ok(Self { window, framing: Framing::Unknown, lines_asked: lines, scratch: Vec::new(), key: Vec::new(), records: 0 })
+        Ok(Self {
+            window,
+            framing: Framing::Unknown,
+            lines_asked: lines,
+            scratch: Vec::new(),
+            key: Vec::new(),
+            records: 0,
+        })
     }
 
     fn consume(&mut self, n: usize) {
@@ -155,7 +168,11 @@ impl Records {
             if parsed.is_ok() && self.framing == Framing::Lines {
                 scanner.skip_space();
                 if scanner.at < text.len() {
-                    parsed = Err(Fault { offset: scanner.at, reason: "there is text behind the record on its line", ended: false });
+                    parsed = Err(Fault {
+                        offset: scanner.at,
+                        reason: "there is text behind the record on its line",
+                        ended: false,
+                    });
                 }
             }
             let end = scanner.at;
@@ -192,7 +209,8 @@ impl Records {
                     let mut problem = misfit.map(|(offset, m)| (offset, m.column, m.reason));
                     if let Err(e) = simdutf8::compat::from_utf8(taken) {
                         let from = e.valid_up_to();
-                        let shown = crate::error::Shown(&taken[from.saturating_sub(20)..(from + 20).min(taken.len())]).to_string();
+                        let shown = crate::error::Shown(&taken[from.saturating_sub(20)..(from + 20).min(taken.len())])
+                            .to_string();
                         problem = Some((from, None, format!("not valid UTF-8: {shown}")));
                     }
                     let bad = problem.map(|(offset, column, reason)| {
@@ -244,7 +262,13 @@ fn newlines(bytes: &[u8]) -> u64 {
 }
 
 /// Takes one record. The first misfit is kept and the rest of the record still parsed, so that the next one can be found.
-fn record(scanner: &mut Scanner<'_>, sink: &mut dyn Sink, misfit: &mut Option<(usize, Misfit)>, scratch: &mut Vec<u8>, key: &mut Vec<u8>) -> Result<(), Fault> {
+fn record(
+    scanner: &mut Scanner<'_>,
+    sink: &mut dyn Sink,
+    misfit: &mut Option<(usize, Misfit)>,
+    scratch: &mut Vec<u8>,
+    key: &mut Vec<u8>,
+) -> Result<(), Fault> {
     if scanner.peek() != Some(b'{') {
         let at = scanner.at;
         scanner.skip_value()?;
@@ -289,7 +313,11 @@ fn record(scanner: &mut Scanner<'_>, sink: &mut dyn Sink, misfit: &mut Option<(u
         if matches!(next, Next::Object) && scanner.peek() == Some(b'{') {
             depth += 1;
             if depth > DEPTH_MAX {
-                return Err(Fault { offset: scanner.at, reason: "values are nested deeper than 512 levels", ended: false });
+                return Err(Fault {
+                    offset: scanner.at,
+                    reason: "values are nested deeper than 512 levels",
+                    ended: false,
+                });
             }
             sink.open();
             scanner.at += 1;
@@ -299,10 +327,10 @@ fn record(scanner: &mut Scanner<'_>, sink: &mut dyn Sink, misfit: &mut Option<(u
         let value_at = scanner.at;
         let cell = scanner.cell()?;
         let bytes = cell.bytes(scanner.text, scratch)?;
-        if !matches!(next, Next::Skip) {
-            if let Err(m) = sink.value(cell.kind, if cell.kind == CellKind::Null { b"" } else { bytes }) {
-                misfit.get_or_insert((value_at, m));
-            }
+        if !matches!(next, Next::Skip)
+            && let Err(m) = sink.value(cell.kind, if cell.kind == CellKind::Null { b"" } else { bytes })
+        {
+            misfit.get_or_insert((value_at, m));
         }
     }
 }
@@ -395,7 +423,8 @@ impl Columns {
     }
 
     fn fresh(&mut self) -> Vec<TextColumn> {
-        let empty = (0..self.wanted.names().len()).map(|_| TextColumn { from_json: true, ..TextColumn::default() }).collect();
+        let empty =
+            (0..self.wanted.names().len()).map(|_| TextColumn { from_json: true, ..TextColumn::default() }).collect();
         self.rows = 0;
         std::mem::replace(&mut self.columns, empty)
     }
@@ -460,7 +489,10 @@ impl Sink for Columns {
             _ if kind == CellKind::Null || self.wanted.ignore_unknown => Ok(()),
             _ => {
                 let name = self.full_name(&self.pending_key);
-                let reason = format!("expected an object (the schema has columns '{name}.…'), found {}", crate::error::Shown(bytes));
+                let reason = format!(
+                    "expected an object (the schema has columns '{name}.…'), found {}",
+                    crate::error::Shown(bytes)
+                );
                 Err(Misfit { column: Some(name), reason })
             }
         }
@@ -579,7 +611,13 @@ impl Sink for Stats {
 }
 
 /// Looks at every value of a file. Bad records are left to the reader that follows, or to `on_bad_row`.
-pub(crate) fn infer_places(input: Input, lines: bool, options: &ReadOptions, on_record: &mut dyn FnMut() -> Result<()>, on_bad_row: &mut OnBadRow<'_>) -> Result<PlaceStats> {
+pub(crate) fn infer_places(
+    input: Input,
+    lines: bool,
+    options: &ReadOptions,
+    on_record: &mut dyn FnMut() -> Result<()>,
+    on_bad_row: &mut OnBadRow<'_>,
+) -> Result<PlaceStats> {
     let mut records = Records::new(input, lines, options)?;
     let mut sink = Stats { stats: PlaceStats::new(), open: vec![0], pending: None };
     loop {

@@ -97,7 +97,8 @@ impl<'a> Scanner<'a> {
                         self.at = self.text.len();
                         return self.fault("a string is not closed");
                     }
-                    if !matches!(self.text[self.at + 1], b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' | b'u') {
+                    if !matches!(self.text[self.at + 1], b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' | b'u')
+                    {
                         return self.fault("unknown escape in a string");
                     }
                     self.at += 2;
@@ -186,7 +187,11 @@ impl<'a> Scanner<'a> {
             match self.peek() {
                 Some(c @ (b'[' | b'{')) => {
                     if open.len() >= DEPTH_MAX {
-                        return Err(Fault { offset: self.at, reason: "values are nested deeper than 512 levels", ended: false });
+                        return Err(Fault {
+                            offset: self.at,
+                            reason: "values are nested deeper than 512 levels",
+                            ended: false,
+                        });
                     }
                     if !open.is_empty() {
                         kind = CellKind::Json;
@@ -247,7 +252,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn check_escapes(&self, cell: &Cell) -> Result<(), Fault> {
-        if cell.escaped && cell.kind == CellKind::Text { unescape(self.text, cell.start, cell.end, &mut Vec::new()) } else { Ok(()) }
+        if cell.escaped && cell.kind == CellKind::Text {
+            unescape(self.text, cell.start, cell.end, &mut Vec::new())
+        } else {
+            Ok(())
+        }
     }
 }
 

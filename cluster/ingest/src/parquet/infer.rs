@@ -32,11 +32,17 @@ pub(crate) fn infer(source: &Source) -> Result<Vec<Inferred>> {
         if field.data_type() == &Arrow::UInt64 && !fits_long(source, i)? {
             flat = vec![Inferred::one(field.name(), DataType::BigDecimal)];
         }
-        let json = opened.metadata.parquet_schema().root_schema().get_fields().get(i).map(|f| f.get_basic_info().logical_type_ref().cloned());
-        if let (Some(Some(LogicalType::Json)), [column]) = (json, flat.as_mut_slice()) {
-            if column.data_type == DataType::String {
-                column.data_type = DataType::Json;
-            }
+        let json = opened
+            .metadata
+            .parquet_schema()
+            .root_schema()
+            .get_fields()
+            .get(i)
+            .map(|f| f.get_basic_info().logical_type_ref().cloned());
+        if let (Some(Some(LogicalType::Json)), [column]) = (json, flat.as_mut_slice())
+            && column.data_type == DataType::String
+        {
+            column.data_type = DataType::Json;
         }
         columns.extend(flat);
     }
@@ -44,13 +50,14 @@ pub(crate) fn infer(source: &Source) -> Result<Vec<Inferred>> {
 }
 
 fn flatten(name: &str, field: &Field, out: &mut Vec<Inferred>) {
-    if let Arrow::Struct(children) = field.data_type() {
-        if !children.is_empty() && names_differ(children) {
-            for child in children {
-                flatten(&format!("{name}.{}", child.name()), child, out);
-            }
-            return;
+    if let Arrow::Struct(children) = field.data_type()
+        && !children.is_empty()
+        && names_differ(children)
+    {
+        for child in children {
+            flatten(&format!("{name}.{}", child.name()), child, out);
         }
+        return;
     }
     out.push(Inferred { name: name.to_owned(), ..column_type(field.data_type()) });
 }
@@ -68,7 +75,11 @@ fn names_differ(fields: &Fields) -> bool {
 fn column_type(arrow: &Arrow) -> Inferred {
     let one = |t| Inferred::one("", t);
     match arrow {
-        Arrow::List(item) | Arrow::LargeList(item) | Arrow::FixedSizeList(item, _) | Arrow::ListView(item) | Arrow::LargeListView(item)
+        Arrow::List(item)
+        | Arrow::LargeList(item)
+        | Arrow::FixedSizeList(item, _)
+        | Arrow::ListView(item)
+        | Arrow::LargeListView(item)
             if !item.data_type().is_nested() =>
         {
             Inferred { multi_value: true, ..column_type(item.data_type()) }
@@ -78,7 +89,9 @@ fn column_type(arrow: &Arrow) -> Inferred {
         Arrow::Int64 | Arrow::UInt32 | Arrow::UInt64 | Arrow::Duration(_) => one(DataType::Long),
         Arrow::Float16 | Arrow::Float32 => one(DataType::Float),
         Arrow::Float64 => one(DataType::Double),
-        Arrow::Decimal32(..) | Arrow::Decimal64(..) | Arrow::Decimal128(..) | Arrow::Decimal256(..) => one(DataType::BigDecimal),
+        Arrow::Decimal32(..) | Arrow::Decimal64(..) | Arrow::Decimal128(..) | Arrow::Decimal256(..) => {
+            one(DataType::BigDecimal)
+        }
         Arrow::Boolean => one(DataType::Boolean),
         Arrow::Timestamp(..) | Arrow::Date32 | Arrow::Date64 => one(DataType::Timestamp),
         Arrow::Binary | Arrow::LargeBinary | Arrow::BinaryView | Arrow::FixedSizeBinary(_) => one(DataType::Bytes),

@@ -108,7 +108,9 @@ fn has_dictionary(plain: &ArrowReaderMetadata, column: usize) -> bool {
     !groups.is_empty()
         && groups.iter().all(|g| {
             g.columns().get(column).is_some_and(|c| {
-                c.dictionary_page_offset().is_some() && c.uncompressed_size() <= (c.num_values().saturating_mul(BYTES_A_VALUE_MAX)).saturating_add(1 << 16)
+                c.dictionary_page_offset().is_some()
+                    && c.uncompressed_size()
+                        <= (c.num_values().saturating_mul(BYTES_A_VALUE_MAX)).saturating_add(1 << 16)
             })
         })
 }

@@ -21,7 +21,14 @@ pub(super) fn resolve(fields: &Fields, wanted: &Wanted, file: &str) -> Result<Ve
     Ok((0..wanted.names().len()).map(|i| found.get(&i).cloned()).collect())
 }
 
-fn visit(name: &str, data_type: &Arrow, path: &mut Vec<usize>, wanted: &Wanted, file: &str, found: &mut HashMap<usize, Path>) -> Result<()> {
+fn visit(
+    name: &str,
+    data_type: &Arrow,
+    path: &mut Vec<usize>,
+    wanted: &Wanted,
+    file: &str,
+    found: &mut HashMap<usize, Path>,
+) -> Result<()> {
     if let Some(&target) = wanted.index.get(name) {
         if found.insert(target, Path(path.clone())).is_some() {
             return Err(Error::data(Place::file(file).column(name), "the file has two columns of this name"));

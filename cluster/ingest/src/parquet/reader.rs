@@ -39,7 +39,16 @@ impl ParquetReader {
         }
         let (rows, file_bytes) = (opened.rows(), source.file_bytes()?);
         let reader = batches(&source.name, opened, &roots)?;
-        Ok(Self { source: source.clone(), reader, places, rows_read: 0, rows, file_bytes, consumed: Arc::clone(consumed), counted: 0 })
+        Ok(Self {
+            source: source.clone(),
+            reader,
+            places,
+            rows_read: 0,
+            rows,
+            file_bytes,
+            consumed: Arc::clone(consumed),
+            counted: 0,
+        })
     }
 
     /// The column whose pages cannot be read, found by reading each alone.
@@ -48,10 +57,11 @@ impl ParquetReader {
         let Ok(opened) = open(&self.source) else { return error };
         let names: Vec<String> = opened.schema().fields().iter().map(|f| f.name().clone()).collect();
         for (root, name) in names.iter().enumerate() {
-            let reads = open(&self.source).and_then(|o| batches(&self.source.name, o, &[root])).and_then(|mut reader| {
-                while guarded(&self.source.name, || reader.next().transpose().map_err(Into::into))?.is_some() {}
-                Ok(())
-            });
+            let reads =
+                open(&self.source).and_then(|o| batches(&self.source.name, o, &[root])).and_then(|mut reader| {
+                    while guarded(&self.source.name, || reader.next().transpose().map_err(Into::into))?.is_some() {}
+                    Ok(())
+                });
             if reads.is_err() {
                 return Error::data(Place::file(file).column(name), reason.clone());
             }
@@ -68,7 +78,10 @@ fn batches(name: &str, opened: Opened, roots: &[usize]) -> Result<ParquetRecordB
         let bytes: i64 = meta.row_groups().iter().map(|g| g.total_byte_size()).sum();
         let row_bytes = usize::try_from(bytes / meta.file_metadata().num_rows().max(1)).unwrap_or(0).max(1);
         let rows = (4 * BATCH_BYTES / row_bytes).clamp(16, BATCH_ROWS_MAX);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(opened.file, opened.metadata).with_projection(mask).with_batch_size(rows).build()
+        ParquetRecordBatchReaderBuilder::new_with_metadata(opened.file, opened.metadata)
+            .with_projection(mask)
+            .with_batch_size(rows)
+            .build()
     })
 }
 
@@ -78,7 +91,10 @@ impl RowReader for ParquetReader {
         let batch: RecordBatch = match next {
             Ok(Some(batch)) => batch,
             Ok(None) if self.rows_read != self.rows => {
-                let reason = format!("not a readable Parquet file: its footer promises {} rows, its pages hold {}", self.rows, self.rows_read);
+                let reason = format!(
+                    "not a readable Parquet file: its footer promises {} rows, its pages hold {}",
+                    self.rows, self.rows_read
+                );
                 return Err(Error::file(&self.source.name, reason));
             }
             Ok(None) => return Ok(None),
@@ -111,7 +127,14 @@ fn at(batch: &RecordBatch, path: &Path) -> Result<ArrayRef, String> {
         array = if parent.nulls().is_none() {
             inner
         } else {
-            make_array(inner.to_data().into_builder().nulls(nulls).build().map_err(|e| format!("a struct cannot be read: {e}"))?)
+            make_array(
+                inner
+                    .to_data()
+                    .into_builder()
+                    .nulls(nulls)
+                    .build()
+                    .map_err(|e| format!("a struct cannot be read: {e}"))?,
+            )
         };
     }
     Ok(array)

@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 use crate::support::{Job, all_rows, schema, table_config, text_source};
 
-const COLUMNS: &[(&str, &str)] = &[("g", "STRING"), ("k", "INT"), ("u", "STRING"), ("d", "DOUBLE"), ("l", "INT[]"), ("t", "LONG")];
+const COLUMNS: &[(&str, &str)] =
+    &[("g", "STRING"), ("k", "INT"), ("u", "STRING"), ("d", "DOUBLE"), ("l", "INT[]"), ("t", "LONG")];
 
 /// Rows in no order, with nulls, few and many different strings, and lists.
 fn input(rows: u64) -> String {
@@ -31,7 +32,8 @@ fn job(dir: &std::path::Path, rows: u64) -> Job {
 /// The files themselves, byte for byte.
 fn bytes(job: &Job) -> Vec<(String, Vec<u8>)> {
     let report = job.run().expect("it builds");
-    let read = report.segments.iter().map(|s| (s.name.clone(), std::fs::read(&s.path).expect("a segment file"))).collect();
+    let read =
+        report.segments.iter().map(|s| (s.name.clone(), std::fs::read(&s.path).expect("a segment file"))).collect();
     report.segments.iter().for_each(|s| std::fs::remove_file(&s.path).expect("remove a segment"));
     read
 }

@@ -47,7 +47,8 @@ fn job(case: &Case, folder: &Path, rejecting: Option<&Rejected>) -> Result<Job, 
     let mut job = match declared {
         None => Job::inferred(&path, read, case.time_column.as_deref())?,
         Some(columns) => {
-            let columns: Vec<(&str, &str)> = columns.iter().map(|(n, t)| (n.as_str(), t.as_str().expect("a type"))).collect();
+            let columns: Vec<(&str, &str)> =
+                columns.iter().map(|(n, t)| (n.as_str(), t.as_str().expect("a type"))).collect();
             let mut job = Job::new(vec![Source::from_path(&path)?], schema(&columns));
             job.options.read = read;
             job
@@ -84,7 +85,8 @@ fn check(case: &Case, folder: &Path) {
         let (_job, report) = outcome.unwrap_or_else(|e| panic!("{e}"));
         let names = case.columns.as_ref().expect("a case has columns or an error");
         if let Some(first) = report.segments.first() {
-            let want: BTreeMap<_, _> = names.iter().map(|(n, t)| (n.clone(), t.as_str().expect("a type").to_owned())).collect();
+            let want: BTreeMap<_, _> =
+                names.iter().map(|(n, t)| (n.clone(), t.as_str().expect("a type").to_owned())).collect();
             assert_eq!(columns(&first.path).into_iter().collect::<BTreeMap<_, _>>(), want);
         }
         let got = all_rows(&report);
@@ -124,7 +126,11 @@ fn cases() {
         count += 1;
         let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&case, &path)));
         if let Err(e) = run {
-            let why = e.downcast_ref::<String>().cloned().or_else(|| e.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
+            let why = e
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| e.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+                .unwrap_or_default();
             failed.push(format!("{}: {}: {why}", path.display(), case.title));
         }
     }

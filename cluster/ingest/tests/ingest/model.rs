@@ -14,7 +14,8 @@ struct Row {
 
 fn row() -> impl Strategy<Value = Row> {
     let text = prop_oneof!["[ -~]{0,12}", "[\"',;\\\\\r\n\t é😀]{0,6}"];
-    (proptest::option::of(any::<i32>()), proptest::option::of(-1e9..1e9f64), proptest::option::of(text)).prop_map(|(n, d, s)| Row { n, d, s })
+    (proptest::option::of(any::<i32>()), proptest::option::of(-1e9..1e9f64), proptest::option::of(text))
+        .prop_map(|(n, d, s)| Row { n, d, s })
 }
 
 fn expected(rows: &[Row]) -> Vec<Json> {
@@ -27,14 +28,21 @@ fn csv(rows: &[Row], line_end: &str) -> String {
         let quoted = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
         let cell = r.s.as_ref().map_or_else(String::new, |s| quoted(s));
         let number = |v: Option<String>| v.unwrap_or_default();
-        out.push_str(&format!("{},{},{cell}{line_end}", number(r.n.map(|v| v.to_string())), number(r.d.map(|v| format!("{v:?}")))));
+        out.push_str(&format!(
+            "{},{},{cell}{line_end}",
+            number(r.n.map(|v| v.to_string())),
+            number(r.d.map(|v| format!("{v:?}")))
+        ));
     }
     out
 }
 
 fn load(name: &str, text: &str) -> Vec<Json> {
     let dir = tempfile::tempdir().expect("a folder");
-    let job = Job::new(vec![text_source(dir.path(), name, text.as_bytes())], schema(&[("n", "INT"), ("d", "DOUBLE"), ("s", "STRING")]));
+    let job = Job::new(
+        vec![text_source(dir.path(), name, text.as_bytes())],
+        schema(&[("n", "INT"), ("d", "DOUBLE"), ("s", "STRING")]),
+    );
     all_rows(&job.run().unwrap_or_else(|e| panic!("{e}\n{text}")))
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use cluster_ingest::{Cancel, Error, InferOptions, IngestJob, IngestOptions, IngestReport, ReadOptions, Source, infer_schema};
+use cluster_ingest::{
+    Cancel, Error, InferOptions, IngestJob, IngestOptions, IngestReport, ReadOptions, Source, infer_schema,
+};
 use cluster_types::{FieldJson, Schema, SchemaJson, TableConfig, TableName, TableType};
 use segfmt::fuzzing::decode_column;
 use segfmt::{Segment, Value, decimal};
@@ -43,7 +45,8 @@ impl Job {
     /// A job over one file whose schema is inferred.
     pub fn inferred(path: &Path, read: ReadOptions, time_column: Option<&str>) -> Result<Self, Error> {
         let sources = vec![Source::from_path(path)?];
-        let infer = InferOptions { read: read.clone(), time_column: time_column.map(str::to_owned), skip_bad_rows: false };
+        let infer =
+            InferOptions { read: read.clone(), time_column: time_column.map(str::to_owned), skip_bad_rows: false };
         let schema = infer_schema("t", &sources, &infer, &|_| {}, &Cancel::new())?;
         let mut job = Self::new(sources, schema);
         job.options.read = read;
@@ -60,7 +63,12 @@ impl Job {
     }
 
     pub fn ingest(&self) -> IngestJob {
-        IngestJob { sources: self.sources.clone(), schema: self.schema.clone(), table_config: self.table_config.clone(), options: self.options.clone() }
+        IngestJob {
+            sources: self.sources.clone(),
+            schema: self.schema.clone(),
+            table_config: self.table_config.clone(),
+            options: self.options.clone(),
+        }
     }
 
     /// Files below the job's folder.
@@ -87,7 +95,11 @@ pub fn text_source(dir: &Path, name: &str, text: &[u8]) -> Source {
 pub fn columns(path: &Path) -> Vec<(String, String)> {
     let file = std::fs::read(path).expect("read the segment");
     let segment = Segment::open(&file, file.len() as u64).expect("open the segment");
-    segment.columns().iter().map(|c| (c.name().to_owned(), format!("{}{}", c.data_type(), if c.multi_value() { "[]" } else { "" }))).collect()
+    segment
+        .columns()
+        .iter()
+        .map(|c| (c.name().to_owned(), format!("{}{}", c.data_type(), if c.multi_value() { "[]" } else { "" })))
+        .collect()
 }
 
 /// Rows of a segment, each an object by column name; the segment is verified on the way.
