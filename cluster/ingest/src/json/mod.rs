@@ -9,9 +9,11 @@
 //! column holds JSON text) and the key keeps its name. So no two places share a column, and one key twice in a record, or two
 //! places that a given schema calls the same, is an error.
 
+mod columns;
 mod names;
 mod places;
 mod reader;
+mod records;
 mod scan;
 
 pub(crate) use names::columns;
