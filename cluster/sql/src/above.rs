@@ -42,7 +42,9 @@ fn leaf_of(
     let types = leaf.types();
     let mut names = node.schema().fields().iter().map(|f| f.name().clone()).collect();
     // `types` stays empty then, and the operator drops the constant.
-    let Some((leaf, reduce)) = leaf.with_a_column(&mut names).finish(names, nulls, options.clone()) else { return Ok(Transformed::no(node)) };
+    let Some((leaf, reduce)) = leaf.with_a_column(&mut names).finish(names, nulls, options.clone()) else {
+        return Ok(Transformed::no(node));
+    };
     let number = leaves.len();
     let query = Arc::new(LeafQuery { number, leaf: Arc::new(leaf), reduce: Arc::new(reduce), types });
     leaves.push(query.clone());

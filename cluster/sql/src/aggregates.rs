@@ -10,11 +10,11 @@ use datafusion::arrow::compute::{concat, take};
 use datafusion::arrow::datatypes::{DataType as ArrowType, FieldRef};
 use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, GroupsAccumulator, Signature, Volatility,
 };
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::scalar::ScalarValue;
 use shard_plan::{Aggregate, AggregateCall, Scalar, Type};
 use std::collections::VecDeque;
@@ -43,7 +43,12 @@ impl NamedAggregate {
         NamedAggregate::make(aggregate, Vec::new(), profile, true)
     }
 
-    fn make(aggregate: &Arc<dyn Aggregate>, params: Vec<Scalar>, profile: Profile, counts_rows: bool) -> Arc<AggregateUDF> {
+    fn make(
+        aggregate: &Arc<dyn Aggregate>,
+        params: Vec<Scalar>,
+        profile: Profile,
+        counts_rows: bool,
+    ) -> Arc<AggregateUDF> {
         Arc::new(AggregateUDF::new_from_impl(NamedAggregate {
             key: format!("{}{params:?}{counts_rows}", aggregate.name()),
             aggregate: aggregate.clone(),
@@ -55,7 +60,11 @@ impl NamedAggregate {
     }
 
     /// Splits the constants that follow the values of a call off.
-    pub fn split(aggregate: &Arc<dyn Aggregate>, args: Vec<Expr>, profile: Profile) -> Result<(Arc<AggregateUDF>, Vec<Expr>)> {
+    pub fn split(
+        aggregate: &Arc<dyn Aggregate>,
+        args: Vec<Expr>,
+        profile: Profile,
+    ) -> Result<(Arc<AggregateUDF>, Vec<Expr>)> {
         let name = aggregate.name();
         // COUNT(*) and COUNT(1) count rows, COUNT(NULL) none. DataFusion counts the rows of a batch by its first argument,
         // so the literal stays there.
@@ -76,7 +85,9 @@ impl NamedAggregate {
                 _ => None,
             })
             .collect::<Option<Vec<Scalar>>>()
-            .ok_or_else(|| SqlError::validation(format!("{name} takes {most} values of the row; what follows must be literals")))?;
+            .ok_or_else(|| {
+                SqlError::validation(format!("{name} takes {most} values of the row; what follows must be literals"))
+            })?;
         Ok((NamedAggregate::new(aggregate, params, profile), values))
     }
 
@@ -180,9 +191,7 @@ impl BoundAggregate {
             args: self.args.clone(),
             params: self.params.clone(),
             result: self.result,
-            inner: Mutex::new(
-                self.aggregate.accumulator(&self.args, &self.params, self.result).map_err(external)?,
-            ),
+            inner: Mutex::new(self.aggregate.accumulator(&self.args, &self.params, self.result).map_err(external)?),
             groups: 0,
         })
     }
@@ -271,7 +280,10 @@ struct Groups {
 
 impl fmt::Debug for Groups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Groups").field("aggregate", &self.aggregate).field("groups", &self.groups).finish_non_exhaustive()
+        f.debug_struct("Groups")
+            .field("aggregate", &self.aggregate)
+            .field("groups", &self.groups)
+            .finish_non_exhaustive()
     }
 }
 
@@ -450,7 +462,8 @@ impl Accumulator for Sliding {
     fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
         if One::row_count(values) > 0 {
             // Copied, because a slice would hold the whole partition.
-            let rows = u32::try_from(One::row_count(values)).map_err(|_| external(SqlError::execution("a frame of 4 billion rows")))?;
+            let rows = u32::try_from(One::row_count(values))
+                .map_err(|_| external(SqlError::execution("a frame of 4 billion rows")))?;
             let all = UInt32Array::from_iter_values(0..rows);
             let own = values.iter().map(|v| take(v.as_ref(), &all, None)).collect::<Result<Vec<_>, _>>()?;
             self.batches.push_back(own);

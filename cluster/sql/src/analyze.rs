@@ -11,7 +11,9 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Aggregate, Distinct, Expr, ExprSchemable, Join, LogicalPlan, Projection, Union, Values};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, ExprSchemable, Join, LogicalPlan, Projection, Union, Values,
+};
 use shard_plan::{Registry, Type};
 use std::sync::Arc;
 
@@ -25,7 +27,9 @@ pub fn analyze(registry: &Arc<Registry>, profile: Profile, plan: LogicalPlan) ->
 fn analyze_node(registry: &Arc<Registry>, profile: Profile, plan: LogicalPlan) -> DfResult<LogicalPlan> {
     match &plan {
         // LIMIT's numbers are DataFusion's own; scans and the like have no expressions of ours.
-        LogicalPlan::Limit(_) | LogicalPlan::TableScan(_) | LogicalPlan::EmptyRelation(_) => return plan.recompute_schema(),
+        LogicalPlan::Limit(_) | LogicalPlan::TableScan(_) | LogicalPlan::EmptyRelation(_) => {
+            return plan.recompute_schema();
+        }
         LogicalPlan::Values(_) => return values(registry, profile, plan),
         _ => {}
     }
@@ -52,7 +56,10 @@ fn analyze_node(registry: &Arc<Registry>, profile: Profile, plan: LogicalPlan) -
             if let Some(ty) = lowering.typed(filter.predicate.clone()).map_err(external)?.ty
                 && ty != Type::BOOLEAN
             {
-                return Err(external(SqlError::validation(format!("WHERE needs a condition, not a {ty}: {}", filter.predicate))));
+                return Err(external(SqlError::validation(format!(
+                    "WHERE needs a condition, not a {ty}: {}",
+                    filter.predicate
+                ))));
             }
             Ok(LogicalPlan::Filter(filter))
         }
@@ -160,7 +167,12 @@ fn union_types(registry: &Arc<Registry>, profile: Profile, union: Union) -> DfRe
 }
 
 /// The plan with its columns cast to `types`, names unchanged.
-pub fn cast_columns(registry: &Arc<Registry>, profile: Profile, plan: Arc<LogicalPlan>, types: &[Type]) -> Result<LogicalPlan> {
+pub fn cast_columns(
+    registry: &Arc<Registry>,
+    profile: Profile,
+    plan: Arc<LogicalPlan>,
+    types: &[Type],
+) -> Result<LogicalPlan> {
     let schema = plan.schema().clone();
     let mut same = true;
     for (field, ty) in schema.fields().iter().zip(types) {
@@ -180,7 +192,9 @@ pub fn cast_columns(registry: &Arc<Registry>, profile: Profile, plan: Arc<Logica
             Ok(if cast == column { cast } else { cast.alias_qualified(qualifier.cloned(), field.name()) })
         })
         .collect::<Result<Vec<_>>>()?;
-    Projection::try_new(exprs, plan).map(LogicalPlan::Projection).map_err(|e| from_datafusion(e, ErrorCode::QueryPlanning))
+    Projection::try_new(exprs, plan)
+        .map(LogicalPlan::Projection)
+        .map_err(|e| from_datafusion(e, ErrorCode::QueryPlanning))
 }
 
 /// Window functions count as UInt64; the columns above are LONG.

@@ -27,7 +27,9 @@ pub enum Named {
     Arithmetic(Arithmetic),
     Compare(shard_plan::CompareOp),
     /// `gamay_cast(x, 'LONG')`.
-    Cast { lenient: bool },
+    Cast {
+        lenient: bool,
+    },
     /// `gamay_decimal('1.5')`.
     Decimal,
     /// `gamay_param(ordinal, '+', literal)`.
@@ -116,7 +118,12 @@ pub fn cast_target(constant: Option<&Scalar>) -> Result<Type> {
 
 impl Arithmetic {
     /// Integers divide to an integer in `mse`, to a DOUBLE in `sse` (E-2).
-    pub fn function<'r>(self, registry: &'r Registry, args: &[Type], profile: Profile) -> Result<&'r Arc<dyn ScalarFn>> {
+    pub fn function<'r>(
+        self,
+        registry: &'r Registry,
+        args: &[Type],
+        profile: Profile,
+    ) -> Result<&'r Arc<dyn ScalarFn>> {
         let name = match self {
             Arithmetic::Plus => "plus",
             Arithmetic::Minus => "minus",
@@ -290,7 +297,10 @@ impl Expand {
     pub fn of(list: datafusion::logical_expr::Expr, element: Type) -> datafusion::logical_expr::Expr {
         let expand = Expand { element, signature: Signature::user_defined(Volatility::Immutable) };
         let udf = Arc::new(ScalarUDF::new_from_impl(expand));
-        datafusion::logical_expr::Expr::ScalarFunction(datafusion::logical_expr::expr::ScalarFunction::new_udf(udf, vec![list]))
+        datafusion::logical_expr::Expr::ScalarFunction(datafusion::logical_expr::expr::ScalarFunction::new_udf(
+            udf,
+            vec![list],
+        ))
     }
 }
 

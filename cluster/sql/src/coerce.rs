@@ -96,9 +96,8 @@ pub fn comparison(left: &Typed, right: &Typed) -> Result<Comparison> {
     match (l.data, r.data) {
         _ if l.multi || r.multi => Err(incomparable(l, r)),
         (DataType::String, DataType::Json) | (DataType::Json, DataType::String) => plain(Type::STRING),
-        (DataType::Timestamp, DataType::Long | DataType::Int) | (DataType::Long | DataType::Int, DataType::Timestamp) => {
-            plain(Type::LONG)
-        }
+        (DataType::Timestamp, DataType::Long | DataType::Int)
+        | (DataType::Long | DataType::Int, DataType::Timestamp) => plain(Type::LONG),
         (DataType::Timestamp, DataType::String) | (DataType::String, DataType::Timestamp) => plain(Type::TIMESTAMP),
         (DataType::Boolean, DataType::Int) | (DataType::Int, DataType::Boolean) => plain(Type::INT),
         // Two literals: 'abc' = 5.
@@ -151,12 +150,14 @@ fn with_literal(ty: Type, value: &Scalar) -> Result<Comparison> {
             replaced(cast_scalar(&long, Type::TIMESTAMP)?)
         }
         (DataType::Boolean, Scalar::Int(v @ (0 | 1))) => replaced(Scalar::Boolean(*v == 1)),
-        (DataType::Int | DataType::Long | DataType::Float | DataType::Double | DataType::BigDecimal, Scalar::String(text)) => {
-            with_literal_or_same(ty, &number(text, ty)?)
-        }
-        (DataType::String | DataType::Json, Scalar::Int(_) | Scalar::Long(_) | Scalar::Double(_) | Scalar::BigDecimal(_)) => {
-            replaced(cast_scalar(value, Type::STRING)?)
-        }
+        (
+            DataType::Int | DataType::Long | DataType::Float | DataType::Double | DataType::BigDecimal,
+            Scalar::String(text),
+        ) => with_literal_or_same(ty, &number(text, ty)?),
+        (
+            DataType::String | DataType::Json,
+            Scalar::Int(_) | Scalar::Long(_) | Scalar::Double(_) | Scalar::BigDecimal(_),
+        ) => replaced(cast_scalar(value, Type::STRING)?),
         // A computed text beside a literal of another type.
         (DataType::String, Scalar::Timestamp(_)) => plain(Type::TIMESTAMP),
         _ => Err(incomparable(ty, of)),
@@ -222,8 +223,14 @@ mod tests {
         assert_eq!(comparison(&column(Type::INT), &literal(Scalar::Double(5.5))).unwrap().ty, Type::DOUBLE);
         let text = comparison(&column(Type::STRING), &literal(Scalar::Int(42))).unwrap();
         assert_eq!(text.literal, Some(Scalar::String("42".into())));
-        assert_eq!(comparison(&column(Type::TIMESTAMP), &literal(Scalar::String("x".into()))).unwrap().ty, Type::TIMESTAMP);
-        assert_eq!(comparison(&column(Type::INT), &literal(Scalar::String("7".into()))).unwrap().literal, Some(Scalar::Int(7)));
+        assert_eq!(
+            comparison(&column(Type::TIMESTAMP), &literal(Scalar::String("x".into()))).unwrap().ty,
+            Type::TIMESTAMP
+        );
+        assert_eq!(
+            comparison(&column(Type::INT), &literal(Scalar::String("7".into()))).unwrap().literal,
+            Some(Scalar::Int(7))
+        );
         assert!(comparison(&column(Type::INT), &literal(Scalar::String("abc".into()))).is_err());
     }
 

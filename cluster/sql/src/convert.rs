@@ -144,7 +144,15 @@ impl Converter<'_> {
             .iter()
             .map(|e| match e {
                 Expr::Literal(ScalarValue::Null, _) => Some(Scalar::Null(ty)),
-                Expr::Literal(value, _) => scalar_of(value).and_then(|s| if s.is_null() { Some(Scalar::Null(ty)) } else if same_form(s.ty(), ty) { Some(s) } else { None }),
+                Expr::Literal(value, _) => scalar_of(value).and_then(|s| {
+                    if s.is_null() {
+                        Some(Scalar::Null(ty))
+                    } else if same_form(s.ty(), ty) {
+                        Some(s)
+                    } else {
+                        None
+                    }
+                }),
                 _ => None,
             })
             .collect();
@@ -230,8 +238,7 @@ pub fn map_columns(expr: &Ir, replace: &mut dyn FnMut(u32, Type) -> Option<Ir>) 
             Ir::Quantified { all: *all, list: boxed(list)?, predicate: boxed(predicate)? }
         }
         Ir::Case { branches, otherwise, ty } => {
-            let branches =
-                branches.iter().map(|(w, t)| Some((each(w)?, each(t)?))).collect::<Option<Vec<_>>>()?;
+            let branches = branches.iter().map(|(w, t)| Some((each(w)?, each(t)?))).collect::<Option<Vec<_>>>()?;
             let otherwise = match otherwise {
                 Some(e) => Some(Box::new(each(e)?)),
                 None => None,

@@ -157,12 +157,15 @@ fn parser_error(sql: &str, error: ParserError, max_depth: usize) -> SqlError {
     let text = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
         ParserError::RecursionLimitExceeded => {
-            return SqlError::parsing(format!("syntax error: the query is nested too deeply (the limit is about {max_depth} levels)"));
+            return SqlError::parsing(format!(
+                "syntax error: the query is nested too deeply (the limit is about {max_depth} levels)"
+            ));
         }
     };
     // sqlparser appends " at Line: 1, Column: 8".
     let Some((message, place)) = text.rsplit_once(" at Line: ") else {
-        return SqlError::parsing(format!("syntax error: {}", lower_first(&text))).at(lexer::position(sql, sql.len()).0, lexer::position(sql, sql.len()).1);
+        return SqlError::parsing(format!("syntax error: {}", lower_first(&text)))
+            .at(lexer::position(sql, sql.len()).0, lexer::position(sql, sql.len()).1);
     };
     let mut numbers = place.split(", Column: ").filter_map(|n| n.trim().parse::<u64>().ok());
     let (line, column) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1));

@@ -132,9 +132,10 @@ pub(crate) fn from_datafusion(error: DataFusionError, code: ErrorCode) -> SqlErr
 fn first_paragraph(text: &str) -> String {
     let end = text.find("\n\nbacktrace").or_else(|| text.find(".\nThis issue was likely")).unwrap_or(text.len());
     let text = &text[..end];
-    let text = ["Error during planning: ", "This feature is not implemented: ", "Internal error: ", "Execution error: "]
-        .iter()
-        .find_map(|prefix| text.strip_prefix(prefix))
-        .unwrap_or(text);
+    let text =
+        ["Error during planning: ", "This feature is not implemented: ", "Internal error: ", "Execution error: "]
+            .iter()
+            .find_map(|prefix| text.strip_prefix(prefix))
+            .unwrap_or(text);
     text.trim().to_owned()
 }

@@ -76,7 +76,10 @@ impl ExecuteContext {
 
 impl fmt::Debug for ExecuteContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExecuteContext").field("cancel", &self.cancel).field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("ExecuteContext")
+            .field("cancel", &self.cancel)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,7 +126,13 @@ async fn run(planned: &Planned, runner: Arc<dyn LeafRunner>, context: &ExecuteCo
             let batch = reduced(leaf, reduce, &mut answer, &planned.params, context)?;
             let batch = shaped(&batch, &plan.columns)?;
             let reduce_nanos = nanos(start);
-            Ok(QueryResult { columns: plan.columns.clone(), batches: vec![batch], stats: answer.stats, reduce_nanos, operators: None })
+            Ok(QueryResult {
+                columns: plan.columns.clone(),
+                batches: vec![batch],
+                stats: answer.stats,
+                reduce_nanos,
+                operators: None,
+            })
         }
         Body::Above { plan: logical, .. } => {
             let leaves = Arc::new(LeafContext {
@@ -137,9 +146,9 @@ async fn run(planned: &Planned, runner: Arc<dyn LeafRunner>, context: &ExecuteCo
             // Dropping this future drops the guard, which stops the task.
             let mut task = AbortOnDrop(context.bulk.spawn(work));
             let waited = match context.deadline {
-                Some(deadline) => tokio::time::timeout_at(deadline.into(), &mut task.0)
-                    .await
-                    .map_err(|_| SqlError::new(ErrorCode::ExecutionTimeout, "the query ran past its timeout (timeoutMs)"))?,
+                Some(deadline) => tokio::time::timeout_at(deadline.into(), &mut task.0).await.map_err(|_| {
+                    SqlError::new(ErrorCode::ExecutionTimeout, "the query ran past its timeout (timeoutMs)")
+                })?,
                 None => (&mut task.0).await,
             };
             let (batches, operators) =

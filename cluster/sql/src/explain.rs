@@ -109,7 +109,10 @@ fn leaf_lines(depth: usize, leaf: &LeafPlan) -> Vec<Line> {
         Output::Rows { exprs, order, limit } => {
             let mut parts = vec![format!("selectList:[{}]", names.join(", "))];
             if !order.is_empty() {
-                parts.push(format!("sort:[{}]", order.iter().map(|k| sort_text(k, exprs, &columns)).collect::<Vec<_>>().join(", ")));
+                parts.push(format!(
+                    "sort:[{}]",
+                    order.iter().map(|k| sort_text(k, exprs, &columns)).collect::<Vec<_>>().join(", ")
+                ));
             }
             if let Some(limit) = limit {
                 parts.push(format!("limit:{limit}"));
@@ -123,7 +126,9 @@ fn leaf_lines(depth: usize, leaf: &LeafPlan) -> Vec<Line> {
             match (keys.is_empty(), aggregates.is_empty()) {
                 (true, _) => format!("AGGREGATE(aggregations:[{}])", calls.join(", ")),
                 (false, true) => format!("DISTINCT(keyColumns:[{}]{limit})", keys.join(", ")),
-                (false, false) => format!("GROUP_BY(groupKeys:[{}], aggregations:[{}]{limit})", keys.join(", "), calls.join(", ")),
+                (false, false) => {
+                    format!("GROUP_BY(groupKeys:[{}], aggregations:[{}]{limit})", keys.join(", "), calls.join(", "))
+                }
             }
         }
     };
@@ -224,7 +229,8 @@ fn table(planned: &Planned, lines: Vec<Line>, stats: LeafStats) -> Result<QueryR
         }
     };
     let fields = columns.iter().map(|c| crate::typing::field(&c.name, c.ty)).collect::<Vec<_>>();
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| SqlError::planning(e.to_string()))?;
+    let batch =
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|e| SqlError::planning(e.to_string()))?;
     Ok(QueryResult { columns, batches: vec![batch], stats, reduce_nanos: 0, operators: None })
 }
 

@@ -11,7 +11,9 @@ use crate::plan::ParamSlot;
 use crate::provider::RawTable;
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, FetchType, Limit, LogicalPlan, SkipType, Sort, TableScan};
 use shard_plan::reduce::ReduceInput;
-use shard_plan::{AggregateCall, ColumnRef, Expr as Ir, LeafOptions, LeafPlan, Output, ReducePlan, Scalar, SortKey, Type};
+use shard_plan::{
+    AggregateCall, ColumnRef, Expr as Ir, LeafOptions, LeafPlan, Output, ReducePlan, Scalar, SortKey, Type,
+};
 use std::sync::Arc;
 
 /// A growing leaf: what the nodes seen so far ask of one table.
@@ -110,7 +112,9 @@ impl Extractor<'_> {
         };
         if !scan.filters.is_empty() {
             // Pushed filters name any column of the table, not only those that are read.
-            let source = datafusion::common::DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema()).ok()?;
+            let source =
+                datafusion::common::DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())
+                    .ok()?;
             for filter in &scan.filters {
                 let params = self.params.as_deref_mut();
                 leaf.filter.push(Converter { schema: &source, outputs: &leaf.outputs, params }.convert(filter)?);
@@ -154,7 +158,8 @@ impl Extractor<'_> {
             if call.params.distinct || !call.params.order_by.is_empty() {
                 return None;
             }
-            let args = self.all(&call.params.args[..bound.args.len().min(call.params.args.len())], &aggregate.input, &leaf)?;
+            let args =
+                self.all(&call.params.args[..bound.args.len().min(call.params.args.len())], &aggregate.input, &leaf)?;
             let filter = match &call.params.filter {
                 Some(filter) => Some(self.one(filter, &aggregate.input, &leaf)?),
                 None => None,
@@ -232,7 +237,9 @@ impl Leaf {
             }
             // Groups that show all their keys differ already.
             Some(groups) => {
-                let shown = |n: usize| self.outputs.iter().any(|o| matches!(o, Ir::Column { index, .. } if *index as usize == n));
+                let shown = |n: usize| {
+                    self.outputs.iter().any(|o| matches!(o, Ir::Column { index, .. } if *index as usize == n))
+                };
                 (0..groups.keys.len()).all(shown).then_some(self)
             }
         }
@@ -252,7 +259,12 @@ impl Leaf {
     }
 
     /// The finished pair. `names` are the client's.
-    pub fn finish(self, names: Vec<String>, nulls: &dyn Fn(&TableInfo, &str) -> bool, options: LeafOptions) -> Option<(LeafPlan, ReducePlan)> {
+    pub fn finish(
+        self,
+        names: Vec<String>,
+        nulls: &dyn Fn(&TableInfo, &str) -> bool,
+        options: LeafOptions,
+    ) -> Option<(LeafPlan, ReducePlan)> {
         let visible = self.outputs.len();
         let end = match self.limit {
             Some(limit) => Some(limit.checked_add(self.offset)?),
@@ -280,13 +292,23 @@ impl Leaf {
                     let at = place(expr)?;
                     leaf_order.push(SortKey { index: at, descending: *descending, nulls_first: *nulls_first });
                     let column = Ir::Column { index: at, ty: expr.ty() };
-                    order.push(SortKey { index: add(&mut output, column)?, descending: *descending, nulls_first: *nulls_first });
+                    order.push(SortKey {
+                        index: add(&mut output, column)?,
+                        descending: *descending,
+                        nulls_first: *nulls_first,
+                    });
                 }
                 let types = exprs.iter().map(Ir::ty).collect();
                 let exprs = exprs.iter().map(|e| pruner.expr(e)).collect::<Option<Vec<_>>>()?;
                 // Without a limit the reduce sorts.
                 let leaf_order = if end.is_some() { leaf_order } else { Vec::new() };
-                (Output::Rows { exprs, order: leaf_order, limit: end }, ReduceInput::Rows { types }, output, order, None)
+                (
+                    Output::Rows { exprs, order: leaf_order, limit: end },
+                    ReduceInput::Rows { types },
+                    output,
+                    order,
+                    None,
+                )
             }
             Some(groups) => {
                 let keys = groups.keys.iter().map(|k| pruner.expr(k)).collect::<Option<Vec<_>>>()?;
@@ -321,7 +343,16 @@ impl Leaf {
         };
         let columns = pruner.columns(nulls)?;
         let leaf = LeafPlan { table: self.table.name.clone(), columns, filter, output, options };
-        let reduce = ReducePlan { input, having, output: reduce_output, names, visible, order, offset: self.offset, limit: self.limit };
+        let reduce = ReducePlan {
+            input,
+            having,
+            output: reduce_output,
+            names,
+            visible,
+            order,
+            offset: self.offset,
+            limit: self.limit,
+        };
         Some((leaf, reduce))
     }
 }

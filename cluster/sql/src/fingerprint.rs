@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn kinds_matter() {
-        for (a, b) in [("x = 5", "x = 5.5"), ("x = 5", "x = 5000000000"), ("x = 5", "x = '5'"), ("x IN (1, 2)", "x IN (1, 2.5)")] {
+        for (a, b) in
+            [("x = 5", "x = 5.5"), ("x = 5", "x = 5000000000"), ("x = 5", "x = '5'"), ("x IN (1, 2)", "x IN (1, 2.5)")]
+        {
             assert_ne!(of(a).shape, of(b).shape, "{a} / {b}");
         }
         assert_ne!(of("x = 5").shape, of("y = 5").shape);

@@ -112,7 +112,9 @@ impl ExecutionPlan for LeafExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         if partition != 0 {
-            return Err(external(SqlError::execution(format!("a leaf has one partition, not a partition {partition}"))));
+            return Err(external(SqlError::execution(format!(
+                "a leaf has one partition, not a partition {partition}"
+            ))));
         }
         let Some(leaves) = context.session_config().get_extension::<LeafContext>() else {
             return Err(external(SqlError::execution("a leaf was run outside of a query")));

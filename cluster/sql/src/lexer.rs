@@ -59,7 +59,11 @@ pub fn offset(sql: &str, line: u64, column: u64) -> Option<usize> {
     }
     let line_text = sql.get(start..)?;
     let skip = usize::try_from(column).ok()?.checked_sub(1)?;
-    let within = line_text.char_indices().map(|(i, _)| i).nth(skip).or((skip == line_text.chars().count()).then_some(line_text.len()))?;
+    let within = line_text
+        .char_indices()
+        .map(|(i, _)| i)
+        .nth(skip)
+        .or((skip == line_text.chars().count()).then_some(line_text.len()))?;
     Some(start + within)
 }
 
@@ -101,7 +105,9 @@ pub fn tokens(sql: &str) -> Result<Vec<Token>> {
                 Kind::Number
             }
             b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'$' | 0x80.. => {
-                while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'$' | 0x80..)) {
+                while at < bytes.len()
+                    && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'$' | 0x80..))
+                {
                     at += 1;
                 }
                 Kind::Word

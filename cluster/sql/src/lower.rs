@@ -12,7 +12,9 @@ use crate::typing::{literal_of, scalar_of, type_of};
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult};
-use datafusion::logical_expr::expr::{AggregateFunction, Case, InList, InSubquery, Like, ScalarFunction, WindowFunction};
+use datafusion::logical_expr::expr::{
+    AggregateFunction, Case, InList, InSubquery, Like, ScalarFunction, WindowFunction,
+};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, GroupingSet, Operator, WindowFunctionDefinition};
 use datafusion::scalar::ScalarValue;
 use shard_plan::{CompareOp, Expr as Ir, Registry, Scalar, Type, cast_scalar};
@@ -167,7 +169,9 @@ impl Lowering<'_> {
         match value.ty {
             None => self.cast(value, Type::BOOLEAN),
             Some(Type::BOOLEAN) => Ok(value.expr),
-            Some(other) => Err(SqlError::validation(format!("{place} needs a condition, not a {other}: {}", value.expr))),
+            Some(other) => {
+                Err(SqlError::validation(format!("{place} needs a condition, not a {other}: {}", value.expr)))
+            }
         }
     }
 
@@ -237,7 +241,8 @@ impl Lowering<'_> {
             right.literal = Some(value);
         }
         let left = Ir::Element { ty: element };
-        let left = if element == chosen.ty { left } else { Ir::Cast { expr: Box::new(left), to: chosen.ty, lenient: false } };
+        let left =
+            if element == chosen.ty { left } else { Ir::Cast { expr: Box::new(left), to: chosen.ty, lenient: false } };
         Ok(Ir::Compare { op, left: Box::new(left), right: Box::new(template.operand(&right, chosen.ty)?) })
     }
 
@@ -282,8 +287,9 @@ impl Lowering<'_> {
                 }
                 (element.ty, element.literal, element.param) = (Some(replaced.ty()), Some(replaced), None);
             }
-            common = unify(common, Some(chosen.ty))
-                .ok_or_else(|| SqlError::validation(format!("the IN list mixes types that cannot be compared: {}", element.expr)))?;
+            common = unify(common, Some(chosen.ty)).ok_or_else(|| {
+                SqlError::validation(format!("the IN list mixes types that cannot be compared: {}", element.expr))
+            })?;
             elements.push(element);
         }
         let common = common.unwrap_or(Type::STRING);
@@ -293,7 +299,11 @@ impl Lowering<'_> {
         if multi {
             return self.quantified(negated, value, |_, _, element| {
                 let left = Ir::Element { ty: element };
-                let left = if element == common { left } else { Ir::Cast { expr: Box::new(left), to: common, lenient: false } };
+                let left = if element == common {
+                    left
+                } else {
+                    Ir::Cast { expr: Box::new(left), to: common, lenient: false }
+                };
                 let scalars = elements
                     .iter()
                     .map(|e| match (&e.literal, e.ty) {
@@ -326,7 +336,9 @@ impl Lowering<'_> {
                 return Ok(Expr::Literal(ScalarValue::Boolean(None), None));
             }
             if like.escape_char.is_some() || value.ty.is_some_and(|ty| ty.multi) {
-                return Err(SqlError::validation("LIKE with ESCAPE or on a multi-value column takes a literal pattern"));
+                return Err(SqlError::validation(
+                    "LIKE with ESCAPE or on a multi-value column takes a literal pattern",
+                ));
             }
             let like = Like { expr: Box::new(value.expr), pattern: Box::new(pattern.expr), ..like };
             return Ok(Expr::Like(like));
@@ -376,7 +388,8 @@ impl Lowering<'_> {
         let wrong = || SqlError::planning(format!("{name} was called with {} arguments", args.len()));
         match named {
             Named::Compare(op) => {
-                let [left, right] = <[Typed; 2]>::try_from(args).map_err(|_| SqlError::planning("a comparison has two sides"))?;
+                let [left, right] =
+                    <[Typed; 2]>::try_from(args).map_err(|_| SqlError::planning("a comparison has two sides"))?;
                 self.compare(*op, left, right)
             }
             Named::Cast { lenient } => {
@@ -451,11 +464,8 @@ impl Lowering<'_> {
         let constants: Vec<Option<Scalar>> = args.iter().map(|a| a.literal.clone()).collect();
         let signature = function.resolve(&types, &constants)?;
         let mut template = Template::default();
-        let operands = args
-            .iter()
-            .zip(&signature.args)
-            .map(|(arg, ty)| template.operand(arg, *ty))
-            .collect::<Result<Vec<_>>>()?;
+        let operands =
+            args.iter().zip(&signature.args).map(|(arg, ty)| template.operand(arg, *ty)).collect::<Result<Vec<_>>>()?;
         let ir = Ir::Call {
             function: function.name().to_owned(),
             version: function.version(),

@@ -36,7 +36,9 @@ fn text(expr: &Expr) -> String {
             None => expr.to_string(),
         },
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => format!("not({})", text(expr)),
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } if matches!(expr.as_ref(), Expr::Value(_)) => format!("-{}", text(expr)),
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } if matches!(expr.as_ref(), Expr::Value(_)) => {
+            format!("-{}", text(expr))
+        }
         Expr::IsNull(inner) => format!("is_null({})", text(inner)),
         Expr::IsNotNull(inner) => format!("is_not_null({})", text(inner)),
         Expr::Cast { expr, data_type, .. } => format!("cast({},'{data_type}')", text(expr)),

@@ -60,7 +60,9 @@ impl QueryOptions {
         match self.get(name) {
             None => Ok(None),
             Some(value) => value.parse().map(Some).map_err(|_| {
-                SqlError::validation(format!("query option {name} is `{value}`, which is not a whole number of 0 or more"))
+                SqlError::validation(format!(
+                    "query option {name} is `{value}`, which is not a whole number of 0 or more"
+                ))
             }),
         }
     }
@@ -112,7 +114,9 @@ pub fn split(sql: &str, request: &QueryOptions) -> Result<Statement> {
         }
         if statement.is_some() {
             let (line, column) = position(sql, first.start);
-            return Err(SqlError::parsing("syntax error: more than one statement; send them one by one").at(line, column));
+            return Err(
+                SqlError::parsing("syntax error: more than one statement; send them one by one").at(line, column)
+            );
         }
         let end = option_suffix(sql, part, &mut options)?;
         if end < part.len() {
@@ -220,7 +224,8 @@ mod tests {
 
     #[test]
     fn option_suffix_and_not_a_column_called_option() {
-        let (sql, options) = cut("SELECT a FROM t WHERE b = 'it''s option(a=1)' OPTION(preserveType='true', timeoutMs=5)");
+        let (sql, options) =
+            cut("SELECT a FROM t WHERE b = 'it''s option(a=1)' OPTION(preserveType='true', timeoutMs=5)");
         assert_eq!(sql, "SELECT a FROM t WHERE b = 'it''s option(a=1)'");
         assert_eq!(options, [("preserveType".to_owned(), "true".to_owned()), ("timeoutMs".to_owned(), "5".to_owned())]);
         assert_eq!(cut("SELECT option (1)").0, "SELECT option (1)");
@@ -228,7 +233,8 @@ mod tests {
 
     #[test]
     fn body_options() {
-        let options = QueryOptions::parse(";timeoutMs=5;useMultiStageEngine=TRUE;enableNullHandling=undefined").unwrap();
+        let options =
+            QueryOptions::parse(";timeoutMs=5;useMultiStageEngine=TRUE;enableNullHandling=undefined").unwrap();
         assert_eq!(options.timeout_ms().unwrap(), Some(5));
         assert_eq!(options.boolean("usemultistageengine"), Some(true));
         assert_eq!(options.boolean("enableNullHandling"), None);

@@ -106,8 +106,11 @@ impl Planner {
             let params = bind(&plan.params, &print.literals)?;
             return Ok(Planned { plan, params, options, explain: None, sql: statement.sql, cached: true });
         }
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        let (plan, explain, volatile, sql) = self.on_own_stack(|| self.fresh(statement, profile, &options, catalog, now_ms))?;
+        let now_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        let (plan, explain, volatile, sql) =
+            self.on_own_stack(|| self.fresh(statement, profile, &options, catalog, now_ms))?;
         let plan = Arc::new(plan);
         let params = bind(&plan.params, &print.literals)?;
         if !volatile && explain.is_none() {
@@ -127,7 +130,9 @@ impl Planner {
                 .name("sql-plan".to_owned())
                 .stack_size(STACK_BYTES)
                 .spawn_scoped(scope, work)
-                .map_err(|e| SqlError::new(ErrorCode::ServerOutOfCapacity, format!("no thread to plan the query: {e}")))?;
+                .map_err(|e| {
+                    SqlError::new(ErrorCode::ServerOutOfCapacity, format!("no thread to plan the query: {e}"))
+                })?;
             match thread.join() {
                 Ok(planned) => planned,
                 Err(panic) => {

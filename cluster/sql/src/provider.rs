@@ -7,6 +7,7 @@ use crate::error::{SqlError, external};
 use crate::plan::Profile;
 use crate::typing::field;
 use datafusion::arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef};
+use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -16,7 +17,6 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowFunctionDefinition, WindowUDF,
 };
-use datafusion::common::TableReference;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use shard_plan::{CompareOp, Registry};
 use std::sync::Arc;
@@ -177,15 +177,25 @@ impl ExprPlanner for Operators {
     }
 
     fn plan_aggregate(&self, mut expr: RawAggregateExpr) -> DfResult<PlannerResult<RawAggregateExpr>> {
-        let Some(aggregate) = self.registry.aggregate(expr.func.name()) else { return Ok(PlannerResult::Original(expr)) };
-        let (func, args) = NamedAggregate::split(aggregate, std::mem::take(&mut expr.args), self.profile).map_err(external)?;
+        let Some(aggregate) = self.registry.aggregate(expr.func.name()) else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        let (func, args) =
+            NamedAggregate::split(aggregate, std::mem::take(&mut expr.args), self.profile).map_err(external)?;
         Ok(PlannerResult::Original(RawAggregateExpr { func, args, ..expr }))
     }
 
     fn plan_window(&self, mut expr: RawWindowExpr) -> DfResult<PlannerResult<RawWindowExpr>> {
-        let WindowFunctionDefinition::AggregateUDF(func) = &expr.func_def else { return Ok(PlannerResult::Original(expr)) };
+        let WindowFunctionDefinition::AggregateUDF(func) = &expr.func_def else {
+            return Ok(PlannerResult::Original(expr));
+        };
         let Some(aggregate) = self.registry.aggregate(func.name()) else { return Ok(PlannerResult::Original(expr)) };
-        let (func, args) = NamedAggregate::split(aggregate, std::mem::take(&mut expr.args), self.profile).map_err(external)?;
-        Ok(PlannerResult::Original(RawWindowExpr { func_def: WindowFunctionDefinition::AggregateUDF(func), args, ..expr }))
+        let (func, args) =
+            NamedAggregate::split(aggregate, std::mem::take(&mut expr.args), self.profile).map_err(external)?;
+        Ok(PlannerResult::Original(RawWindowExpr {
+            func_def: WindowFunctionDefinition::AggregateUDF(func),
+            args,
+            ..expr
+        }))
     }
 }

@@ -71,7 +71,9 @@ impl Scope {
     /// The alias as the planner knows it.
     fn alias(&self, name: &str) -> Option<&str> {
         let exact = self.aliases.iter().find(|(written, _)| written == name);
-        exact.or_else(|| self.aliases.iter().find(|(written, _)| same(written, name))).map(|(_, internal)| internal.as_str())
+        exact
+            .or_else(|| self.aliases.iter().find(|(written, _)| same(written, name)))
+            .map(|(_, internal)| internal.as_str())
     }
 
     /// Every (relation, column) that an unqualified name may mean here.
@@ -109,10 +111,15 @@ pub fn resolve(scopes: &[Scope], parts: &[Ident], aliases: Aliases) -> Result<Ex
             let qualifier = &parts[parts.len() - 2].value;
             if let Some(relation) = scope.relations.iter().find(|r| r.answers_to(qualifier)) {
                 if let Some(column) = relation.column(&last.value) {
-                    return Ok(Expr::CompoundIdentifier(vec![quoted(&relation.name, &parts[0]), quoted(&column.name, last)]));
+                    return Ok(Expr::CompoundIdentifier(vec![
+                        quoted(&relation.name, &parts[0]),
+                        quoted(&column.name, last),
+                    ]));
                 }
                 let names = relation.columns.iter().filter(|c| !c.hidden).map(|c| c.name.as_str());
-                return Err(unknown(&format!("{qualifier}.{}", last.value), &last.value, names).at(place.line, place.column));
+                return Err(
+                    unknown(&format!("{qualifier}.{}", last.value), &last.value, names).at(place.line, place.column)
+                );
             }
             let dotted = parts.iter().map(|p| p.value.as_str()).collect::<Vec<_>>().join(".");
             let whole = Ident { value: dotted, quote_style: None, span: parts[0].span };
@@ -166,18 +173,35 @@ pub fn closest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&
         .map(|(_, known)| known)
 }
 
-/// Levenshtein.
+/// Letters to insert, remove, replace or swap with a neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let next = if x == *y { diagonal } else { 1 + diagonal.min(row[j]).min(row[j + 1]) };
-            diagonal = row[j + 1];
-            row[j + 1] = next;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
         }
+        before = std::mem::replace(&mut last, row);
     }
-    row[b.len()]
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swapped_letters_are_one_step() {
+        assert_eq!(distance("cuont", "count"), 1);
+        assert_eq!(distance("distanze", "distance"), 1);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(closest("cuont", ["cot", "count"].into_iter()), Some("count"));
+        assert_eq!(closest("carrier", ["distance"].into_iter()), None);
+    }
 }

@@ -62,8 +62,12 @@ pub fn scalar_of(value: &ScalarValue) -> Option<Scalar> {
             Some(v) => i64::try_from(*v).ok().map(Scalar::Long),
             None => null(Type::LONG),
         },
-        ScalarValue::Float32(v) => v.map_or_else(|| null(Type::FLOAT), |v| Some(Scalar::Float(segfmt::value::normalize_f32(v)))),
-        ScalarValue::Float64(v) => v.map_or_else(|| null(Type::DOUBLE), |v| Some(Scalar::Double(segfmt::value::normalize_f64(v)))),
+        ScalarValue::Float32(v) => {
+            v.map_or_else(|| null(Type::FLOAT), |v| Some(Scalar::Float(segfmt::value::normalize_f32(v))))
+        }
+        ScalarValue::Float64(v) => {
+            v.map_or_else(|| null(Type::DOUBLE), |v| Some(Scalar::Double(segfmt::value::normalize_f64(v))))
+        }
         ScalarValue::Utf8(v) => match v {
             Some(v) => Some(Scalar::String(v.as_str().into())),
             None => null(Type::STRING),
@@ -128,7 +132,10 @@ pub fn literal_of(scalar: &Scalar) -> Result<ScalarValue> {
 }
 
 /// An array of the exact Arrow form of `ty`: DataFusion counts rows as UInt64, and so on.
-pub fn conform(array: &Arc<dyn datafusion::arrow::array::Array>, ty: Type) -> Result<Arc<dyn datafusion::arrow::array::Array>> {
+pub fn conform(
+    array: &Arc<dyn datafusion::arrow::array::Array>,
+    ty: Type,
+) -> Result<Arc<dyn datafusion::arrow::array::Array>> {
     let wanted = ty.arrow();
     if array.data_type() == &wanted {
         return Ok(array.clone());

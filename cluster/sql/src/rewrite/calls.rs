@@ -5,8 +5,9 @@ use super::expr::{call, number, take, text, type_name};
 use crate::error::{Result, SqlError};
 use crate::scope::{Aliases, closest};
 use datafusion::sql::sqlparser::ast::{
-    CaseWhen, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
-    Spanned, UnaryOperator, Value, WindowSpec, WindowType, helpers::attached_token::AttachedToken,
+    CaseWhen, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, Ident, Spanned, UnaryOperator, Value, WindowSpec, WindowType,
+    helpers::attached_token::AttachedToken,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 use shard_plan::function::canonical_name;
@@ -56,6 +57,14 @@ impl Rewriter<'_> {
                 self.volatile = true;
                 *expr = Expr::value(Value::Number(self.now_ms.to_string(), false));
                 return Ok(());
+            }
+            // The period counts from the query's own clock, the same on every server.
+            "ago" if arguments(function).is_some_and(|args| args.len() == 1) => {
+                self.volatile = true;
+                let now = Expr::value(Value::Number(self.now_ms.to_string(), false));
+                if let FunctionArguments::List(list) = &mut function.args {
+                    list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(now)));
+                }
             }
             "currenttimestamp" | "localtimestamp" => {
                 *expr = self.now_timestamp(span);
@@ -137,13 +146,17 @@ impl Rewriter<'_> {
                 for arg in &mut list.args {
                     match arg {
                         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => self.expr(expr, aliases)?,
-                        other => return Err(SqlError::validation(format!("{}({other}) is not supported", function.name))),
+                        other => {
+                            return Err(SqlError::validation(format!("{}({other}) is not supported", function.name)));
+                        }
                     }
                 }
                 Ok(())
             }
             FunctionArguments::None => Ok(()),
-            FunctionArguments::Subquery(_) => Err(SqlError::validation("a query as argument needs brackets of its own")),
+            FunctionArguments::Subquery(_) => {
+                Err(SqlError::validation("a query as argument needs brackets of its own"))
+            }
         }
     }
 
@@ -173,7 +186,8 @@ impl Rewriter<'_> {
         }
         if name == "count" {
             if let FunctionArguments::List(list) = &mut function.args
-                && let [FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::QualifiedWildcard(_))] = list.args.as_slice()
+                && let [FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::QualifiedWildcard(_))] =
+                    list.args.as_slice()
             {
                 list.args.clear();
             }
@@ -201,7 +215,11 @@ impl Rewriter<'_> {
         {
             return Ok((aggregate.name().to_owned(), Some(percent)));
         }
-        let known = self.registry.scalar_names().chain(self.registry.aggregate_names()).chain(WINDOW_FUNCTIONS.iter().map(|(n, _)| *n));
+        let known = self
+            .registry
+            .scalar_names()
+            .chain(self.registry.aggregate_names())
+            .chain(WINDOW_FUNCTIONS.iter().map(|(n, _)| *n));
         let hint = match closest(name, known) {
             Some(near) => format!("; did you mean {near}?"),
             None => String::new(),
@@ -239,7 +257,8 @@ fn distinct_form(name: String, function: &mut Function) -> Result<String> {
         "count" => "distinctcount",
         "sum" => "distinctsum",
         "avg" => "distinctavg",
-        "min" | "max" | "mode" | "minmaxrange" | "distinctcount" | "distinctsum" | "distinctavg" | "boolor" | "booland" => name.as_str(),
+        "min" | "max" | "mode" | "minmaxrange" | "distinctcount" | "distinctsum" | "distinctavg" | "boolor"
+        | "booland" => name.as_str(),
         other => return Err(SqlError::validation(format!("{other}(DISTINCT ...) is not supported"))),
     };
     if renamed == "distinctcount" && list.args.is_empty() {

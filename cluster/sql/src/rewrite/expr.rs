@@ -4,9 +4,9 @@ use super::{CAST, DECIMAL, MAX_EXPRESSION_DEPTH, PARAM, Rewriter, TRY_CAST, name
 use crate::error::{Result, SqlError};
 use crate::scope::{Aliases, resolve};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval, Spanned, Subscript,
-    TrimWhereField, UnaryOperator, Value, ValueWithSpan,
+    AccessExpr, BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, ExactNumberInfo, Expr,
+    Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, Interval, Spanned,
+    Subscript, TrimWhereField, UnaryOperator, Value, ValueWithSpan,
 };
 
 impl Rewriter<'_> {
@@ -108,7 +108,10 @@ impl Rewriter<'_> {
         let span = expr.span();
         match expr {
             Expr::Identifier(ident) => {
-                if ident.quote_style.is_none() && self.is_clock(&ident.value) && resolve(&self.scopes, std::slice::from_ref(ident), aliases).is_err() {
+                if ident.quote_style.is_none()
+                    && self.is_clock(&ident.value)
+                    && resolve(&self.scopes, std::slice::from_ref(ident), aliases).is_err()
+                {
                     *expr = self.now_timestamp(span);
                     return Ok(());
                 }
@@ -132,7 +135,8 @@ impl Rewriter<'_> {
                 Ok(())
             }
             Expr::BinaryOp { left, op, right } => {
-                if let (BinaryOperator::Plus | BinaryOperator::Minus, Expr::Interval(interval)) = (&*op, right.as_ref()) {
+                if let (BinaryOperator::Plus | BinaryOperator::Minus, Expr::Interval(interval)) = (&*op, right.as_ref())
+                {
                     let negative = *op == BinaryOperator::Minus;
                     let (unit, count) = interval_parts(interval, negative)?;
                     self.expr(left, aliases)?;
@@ -144,7 +148,8 @@ impl Rewriter<'_> {
             }
             Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::Not, expr: inner } => {
                 // The parser of numbers sees the sign, so that the least LONG has a literal.
-                if matches!(inner.as_ref(), Expr::Value(v) if matches!(&v.value, Value::Number(n, _) if n == "9223372036854775808")) {
+                if matches!(inner.as_ref(), Expr::Value(v) if matches!(&v.value, Value::Number(n, _) if n == "9223372036854775808"))
+                {
                     return Ok(());
                 }
                 self.expr(inner, aliases)
@@ -175,7 +180,10 @@ impl Rewriter<'_> {
             Expr::Subquery(subquery) => {
                 let outputs = self.query(subquery)?;
                 if outputs.len() != 1 {
-                    return Err(SqlError::validation(format!("a scalar subquery has one column, this one has {}", outputs.len())));
+                    return Err(SqlError::validation(format!(
+                        "a scalar subquery has one column, this one has {}",
+                        outputs.len()
+                    )));
                 }
                 Ok(())
             }
@@ -186,7 +194,8 @@ impl Rewriter<'_> {
                 }
                 self.each([expr.as_mut(), pattern.as_mut()], aliases)
             }
-            Expr::SimilarTo { negated, expr: value, pattern, .. } | Expr::RLike { negated, expr: value, pattern, .. } => {
+            Expr::SimilarTo { negated, expr: value, pattern, .. }
+            | Expr::RLike { negated, expr: value, pattern, .. } => {
                 let negated = *negated;
                 let args = vec![take(value), take(pattern)];
                 let mut matched = call("regexplike", args, span);
@@ -209,7 +218,9 @@ impl Rewriter<'_> {
                 Ok(())
             }
             Expr::Ceil { expr: value, field } => self.rounding("ceil", value, field, aliases, span).map(|e| *expr = e),
-            Expr::Floor { expr: value, field } => self.rounding("floor", value, field, aliases, span).map(|e| *expr = e),
+            Expr::Floor { expr: value, field } => {
+                self.rounding("floor", value, field, aliases, span).map(|e| *expr = e)
+            }
             Expr::Position { expr: needle, r#in } => {
                 self.each([needle.as_mut(), r#in.as_mut()], aliases)?;
                 // POSITION counts from 1 and says 0 for absent; strpos from 0 and -1.
@@ -291,7 +302,9 @@ impl Rewriter<'_> {
                 *expr = value;
                 Ok(())
             }
-            Expr::Interval(_) => Err(SqlError::validation("an INTERVAL can only be added to a time or subtracted from one")),
+            Expr::Interval(_) => {
+                Err(SqlError::validation("an INTERVAL can only be added to a time or subtracted from one"))
+            }
             other => Err(SqlError::validation(format!("not supported: {other}"))),
         }
     }
@@ -333,7 +346,9 @@ fn flatten(expr: &mut Expr) -> Option<(BinaryOperator, Vec<Expr>)> {
                 waiting.push(*right);
                 waiting.push(*left);
             }
-            Expr::Nested(inner) if matches!(inner.as_ref(), Expr::BinaryOp { op: o, .. } if *o == op) => waiting.push(*inner),
+            Expr::Nested(inner) if matches!(inner.as_ref(), Expr::BinaryOp { op: o, .. } if *o == op) => {
+                waiting.push(*inner)
+            }
             other => operands.push(other),
         }
     }
@@ -436,12 +451,20 @@ fn tuple_in(parts: &[Expr], rows: &[Expr], negated: bool) -> Result<Expr> {
             return Err(SqlError::validation(format!("{row} in the IN list is no row of {} values", parts.len())));
         };
         if values.len() != parts.len() {
-            return Err(SqlError::validation(format!("a row of the IN list has {} values, not {}", values.len(), parts.len())));
+            return Err(SqlError::validation(format!(
+                "a row of the IN list has {} values, not {}",
+                values.len(),
+                parts.len()
+            )));
         }
         let all = parts
             .iter()
             .zip(values)
-            .map(|(l, r)| Expr::BinaryOp { left: Box::new(l.clone()), op: BinaryOperator::Eq, right: Box::new(r.clone()) })
+            .map(|(l, r)| Expr::BinaryOp {
+                left: Box::new(l.clone()),
+                op: BinaryOperator::Eq,
+                right: Box::new(r.clone()),
+            })
             .collect();
         any.push(balanced(BinaryOperator::And, all));
     }
@@ -451,16 +474,34 @@ fn tuple_in(parts: &[Expr], rows: &[Expr], negated: bool) -> Result<Expr> {
 /// Our type's name for a type of SQL or Pinot.
 pub(crate) fn type_name(data_type: &DataType) -> Result<&'static str> {
     Ok(match data_type {
-        DataType::Int(_) | DataType::Integer(_) | DataType::SmallInt(_) | DataType::TinyInt(_) | DataType::Int4(_) | DataType::Int2(_) => "INT",
+        DataType::Int(_)
+        | DataType::Integer(_)
+        | DataType::SmallInt(_)
+        | DataType::TinyInt(_)
+        | DataType::Int4(_)
+        | DataType::Int2(_) => "INT",
         DataType::BigInt(_) | DataType::Int8(_) | DataType::Int64 => "LONG",
         DataType::Float(_) | DataType::Real | DataType::Float4 => "FLOAT",
         DataType::Double(_) | DataType::DoublePrecision | DataType::Float8 | DataType::Float64 => "DOUBLE",
         DataType::Boolean | DataType::Bool => "BOOLEAN",
         DataType::Timestamp(..) | DataType::Datetime(_) => "TIMESTAMP",
-        DataType::Varchar(_) | DataType::Text | DataType::String(_) | DataType::Char(_) | DataType::CharVarying(_) | DataType::CharacterVarying(_) | DataType::Nvarchar(_) | DataType::Character(_) => "STRING",
+        DataType::Varchar(_)
+        | DataType::Text
+        | DataType::String(_)
+        | DataType::Char(_)
+        | DataType::CharVarying(_)
+        | DataType::CharacterVarying(_)
+        | DataType::Nvarchar(_)
+        | DataType::Character(_) => "STRING",
         DataType::JSON => "JSON",
-        DataType::Bytes(_) | DataType::Varbinary(_) | DataType::Binary(_) | DataType::Blob(_) | DataType::Bytea => "BYTES",
-        DataType::Decimal(ExactNumberInfo::None) | DataType::Numeric(ExactNumberInfo::None) | DataType::BigDecimal(_) | DataType::BigNumeric(_) | DataType::Dec(ExactNumberInfo::None) => "BIG_DECIMAL",
+        DataType::Bytes(_) | DataType::Varbinary(_) | DataType::Binary(_) | DataType::Blob(_) | DataType::Bytea => {
+            "BYTES"
+        }
+        DataType::Decimal(ExactNumberInfo::None)
+        | DataType::Numeric(ExactNumberInfo::None)
+        | DataType::BigDecimal(_)
+        | DataType::BigNumeric(_)
+        | DataType::Dec(ExactNumberInfo::None) => "BIG_DECIMAL",
         other => {
             let name = other.to_string().to_uppercase();
             ["LONG", "INT", "BIG_DECIMAL", "JSON", "BYTES", "STRING", "DOUBLE", "FLOAT", "BOOLEAN", "TIMESTAMP"]
@@ -473,7 +514,12 @@ pub(crate) fn type_name(data_type: &DataType) -> Result<&'static str> {
     })
 }
 
-fn cast(value: Expr, data_type: &DataType, lenient: bool, span: datafusion::sql::sqlparser::tokenizer::Span) -> Result<Expr> {
+fn cast(
+    value: Expr,
+    data_type: &DataType,
+    lenient: bool,
+    span: datafusion::sql::sqlparser::tokenizer::Span,
+) -> Result<Expr> {
     let name = if lenient { TRY_CAST } else { CAST };
     match data_type {
         DataType::Decimal(info) | DataType::Numeric(info) | DataType::Dec(info) if *info != ExactNumberInfo::None => {
@@ -486,7 +532,9 @@ fn cast(value: Expr, data_type: &DataType, lenient: bool, span: datafusion::sql:
                 return Err(SqlError::validation(format!("{data_type} has too many digits")));
             };
             if lenient {
-                return Err(SqlError::validation(format!("TRY_CAST to {data_type} is not supported; cast to BIG_DECIMAL")));
+                return Err(SqlError::validation(format!(
+                    "TRY_CAST to {data_type} is not supported; cast to BIG_DECIMAL"
+                )));
             }
             Ok(call("casttodecimal", vec![value, number(precision), number(scale)], span))
         }

@@ -5,9 +5,10 @@ use crate::error::{Result, SqlError};
 use crate::names::output_name;
 use crate::scope::{Aliases, Column, Relation, Scope, quoted};
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowExpr, ObjectName, ObjectNamePart,
-    OrderBy, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Spanned, TableAlias,
-    TableFactor, TableWithJoins, Value, Values, WildcardAdditionalOptions,
+    Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowExpr, ObjectName,
+    ObjectNamePart, OrderBy, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    SetOperator, SetQuantifier, Spanned, TableAlias, TableFactor, TableWithJoins, Value, Values,
+    WildcardAdditionalOptions,
 };
 
 /// A column of a query's output.
@@ -85,7 +86,10 @@ impl Rewriter<'_> {
                         others.len()
                     )));
                 }
-                if matches!(set_quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName) {
+                if matches!(
+                    set_quantifier,
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+                ) {
                     return Err(SqlError::validation("BY NAME is not supported; set operations go by position"));
                 }
                 if *op == SetOperator::Minus {
@@ -93,8 +97,10 @@ impl Rewriter<'_> {
                 }
                 if *set_quantifier == SetQuantifier::All && *op != SetOperator::Union {
                     let names = |outputs: &[OutputName]| outputs.iter().map(|o| o.internal.clone()).collect::<Vec<_>>();
-                    let empty = || SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: Vec::new() });
-                    let (l, r) = (std::mem::replace(left.as_mut(), empty()), std::mem::replace(right.as_mut(), empty()));
+                    let empty =
+                        || SetExpr::Values(Values { explicit_row: false, value_keyword: false, rows: Vec::new() });
+                    let (l, r) =
+                        (std::mem::replace(left.as_mut(), empty()), std::mem::replace(right.as_mut(), empty()));
                     *body = super::set_all::counted(*op, l, r, &names(&outputs), &names(&others))?;
                 }
                 Ok(outputs)
@@ -136,7 +142,9 @@ impl Rewriter<'_> {
             GroupByExpr::All(_) => {}
             GroupByExpr::Expressions(exprs, modifiers) => {
                 if let Some(modifier) = modifiers.first() {
-                    return Err(SqlError::validation(format!("GROUP BY ... {modifier} is not supported; write ROLLUP(...)")));
+                    return Err(SqlError::validation(format!(
+                        "GROUP BY ... {modifier} is not supported; write ROLLUP(...)"
+                    )));
                 }
                 for expr in exprs {
                     self.text_as_alias(expr);
@@ -176,13 +184,12 @@ impl Rewriter<'_> {
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     let written = last_part(&name);
                     let scope = self.scopes.last().cloned().unwrap_or_default();
-                    let Some(relation) = scope
-                        .relations
-                        .iter()
-                        .find(|r| r.name.eq_ignore_ascii_case(&written) || r.also.iter().any(|n| n.eq_ignore_ascii_case(&written)))
-                    else {
+                    let Some(relation) = scope.relations.iter().find(|r| {
+                        r.name.eq_ignore_ascii_case(&written) || r.also.iter().any(|n| n.eq_ignore_ascii_case(&written))
+                    }) else {
                         let place = name.span().start;
-                        return Err(SqlError::validation(format!("{name}.* names no table of FROM")).at(place.line, place.column));
+                        return Err(SqlError::validation(format!("{name}.* names no table of FROM"))
+                            .at(place.line, place.column));
                     };
                     let excluded = excluded(&options)?;
                     expand(relation, &excluded, &mut rewritten, &mut outputs);
@@ -315,7 +322,9 @@ impl Rewriter<'_> {
         match factor {
             TableFactor::Table { name, alias, args, .. } => {
                 if args.is_some() {
-                    return Err(SqlError::validation(format!("{name} is called like a function; there are no table functions")));
+                    return Err(SqlError::validation(format!(
+                        "{name} is called like a function; there are no table functions"
+                    )));
                 }
                 let place = name.span();
                 let written = last_part(name);
@@ -371,7 +380,9 @@ impl Rewriter<'_> {
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 if alias.is_some() {
-                    return Err(SqlError::validation("a join in brackets cannot have an alias; give one to its tables"));
+                    return Err(SqlError::validation(
+                        "a join in brackets cannot have an alias; give one to its tables",
+                    ));
                 }
                 self.table_with_joins(table_with_joins, scope)?;
             }
@@ -409,7 +420,10 @@ fn rename(alias: &mut TableAlias, mut columns: Vec<Column>) -> Result<Vec<Column
 
 fn add(scope: &mut Scope, relation: Relation) -> Result<()> {
     if scope.relations.iter().any(|r| r.name.eq_ignore_ascii_case(&relation.name)) {
-        return Err(SqlError::validation(format!("table name {} stands twice in FROM; give it an alias", relation.name)));
+        return Err(SqlError::validation(format!(
+            "table name {} stands twice in FROM; give it an alias",
+            relation.name
+        )));
     }
     scope.relations.push(relation);
     Ok(())

@@ -34,7 +34,9 @@ pub fn counted(
         .and_then(|mut parser| parser.parse_query())
         .map_err(|_| broken())?;
     let both = derived(&mut query).ok_or_else(broken)?;
-    let SetExpr::SetOperation { left: left_side, right: right_side, .. } = both.body.as_mut() else { return Err(broken()) };
+    let SetExpr::SetOperation { left: left_side, right: right_side, .. } = both.body.as_mut() else {
+        return Err(broken());
+    };
     for (place, sides) in [(left_side, left), (right_side, right)] {
         let SetExpr::Query(query) = place.as_mut() else { return Err(broken()) };
         *derived(query).ok_or_else(broken)?.body = sides;

@@ -1,9 +1,7 @@
 //! Clauses that are refused, and the limit that the `sse` profile adds.
 
 use crate::error::{Result, SqlError};
-use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr, Fetch, LimitClause, Query, Select, SelectFlavor, Value,
-};
+use datafusion::sql::sqlparser::ast::{Distinct, Expr, Fetch, LimitClause, Query, Select, SelectFlavor, Value};
 
 /// Rows that Pinot's single-stage engine answers when a query has no LIMIT.
 const DEFAULT_LIMIT: u32 = 10;
@@ -48,7 +46,9 @@ pub fn fetch_as_limit(query: &mut Query, fetch: &Fetch) -> Result<()> {
     }
     let quantity = fetch.quantity.clone().or_else(|| Some(Expr::value(Value::Number("1".to_owned(), false))));
     match &mut query.limit_clause {
-        None => query.limit_clause = Some(LimitClause::LimitOffset { limit: quantity, offset: None, limit_by: Vec::new() }),
+        None => {
+            query.limit_clause = Some(LimitClause::LimitOffset { limit: quantity, offset: None, limit_by: Vec::new() })
+        }
         Some(LimitClause::LimitOffset { limit, .. }) if limit.is_none() => *limit = quantity,
         Some(_) => return Err(SqlError::validation("LIMIT and FETCH exclude each other")),
     }

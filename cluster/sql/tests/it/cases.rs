@@ -3,15 +3,26 @@
 //! A case passes when the answer has the rows of `rows` (in order, if `ordered`), or when it is an error and `error_like`
 //! is given. Numbers are compared by value, exactly unless `float_tol`.
 
-use cluster_sql::Profile;
 use crate::common::{World, rows};
+use cluster_sql::Profile;
 use serde_json::Value;
 use shard_plan::{Scalar, Type, cast_scalar};
 use std::sync::Arc;
 
 const THEMES: &[&str] = &[
-    "aggregation", "datetime", "filters", "floats", "joins", "multivalue", "setops_cte", "strings_json", "subqueries", "syntax",
-    "topn", "types", "windows",
+    "aggregation",
+    "datetime",
+    "filters",
+    "floats",
+    "joins",
+    "multivalue",
+    "setops_cte",
+    "strings_json",
+    "subqueries",
+    "syntax",
+    "topn",
+    "types",
+    "windows",
 ];
 
 fn decimal(scalar: &Scalar) -> Option<Vec<u8>> {
@@ -73,7 +84,12 @@ fn row(want: &Value, got: &[Scalar], tolerance: Option<f64>) -> bool {
 
 fn compare(want: &[Value], got: &[Vec<Scalar>], ordered: bool, tolerance: Option<f64>) -> Result<(), String> {
     if want.len() != got.len() {
-        return Err(format!("wanted {} rows, got {}: {:?}", want.len(), got.len(), got.iter().take(5).collect::<Vec<_>>()));
+        return Err(format!(
+            "wanted {} rows, got {}: {:?}",
+            want.len(),
+            got.len(),
+            got.iter().take(5).collect::<Vec<_>>()
+        ));
     }
     if ordered {
         return match want.iter().zip(got).position(|(w, g)| !row(w, g, tolerance)) {
@@ -131,7 +147,11 @@ fn every_case_passes() {
         for case in document["cases"].as_array().unwrap() {
             count += 1;
             if let Err(reason) = judge(&world, case) {
-                failed.push(format!("{}: {reason}\n    {:.200}", case["id"].as_str().unwrap(), case["sql"].as_str().unwrap()));
+                failed.push(format!(
+                    "{}: {reason}\n    {:.200}",
+                    case["id"].as_str().unwrap(),
+                    case["sql"].as_str().unwrap()
+                ));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Tables in memory and a leaf runner over them that goes row by row: slow, small, and by the book.
 
 use cluster_sql::{
-    ColumnInfo, ExecuteContext, LeafAnswer, LeafFuture, LeafRunner, LeafStats, Planner, Profile, QueryOptions, QueryResult,
-    SqlError, SqlRequest, TableCatalog, TableInfo, execute,
+    ColumnInfo, ExecuteContext, LeafAnswer, LeafFuture, LeafRunner, LeafStats, Planner, Profile, QueryOptions,
+    QueryResult, SqlError, SqlRequest, TableCatalog, TableInfo, execute,
 };
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use datafusion::arrow::compute::{filter, take};
@@ -133,20 +133,33 @@ impl LeafRunner for World {
                 let chosen: Vec<usize> = (piece..rows).step_by(3).collect();
                 batches.push(answer(&self.registry, table, &leaf, &params, &chosen)?);
             }
-            let stats = LeafStats { total_docs: rows as u64, num_servers_queried: 1, num_servers_responded: 1, ..LeafStats::default() };
+            let stats = LeafStats {
+                total_docs: rows as u64,
+                num_servers_queried: 1,
+                num_servers_responded: 1,
+                ..LeafStats::default()
+            };
             Ok(LeafAnswer { batches, stats })
         })
     }
 }
 
-fn answer(registry: &Registry, table: &Table, leaf: &LeafPlan, params: &[Scalar], rows: &[usize]) -> Result<RecordBatch, SqlError> {
+fn answer(
+    registry: &Registry,
+    table: &Table,
+    leaf: &LeafPlan,
+    params: &[Scalar],
+    rows: &[usize],
+) -> Result<RecordBatch, SqlError> {
     let mut columns: Vec<ArrayRef> = leaf
         .columns
         .iter()
         .map(|wanted| {
             let n = table.info.columns.iter().position(|c| c.name == wanted.name).unwrap();
             let values = rows.iter().map(|r| match &table.columns[n][*r] {
-                value if value.is_null() && !wanted.nulls && wanted.ty.multi => Scalar::List(wanted.ty.data, [wanted.default.clone()].into()),
+                value if value.is_null() && !wanted.nulls && wanted.ty.multi => {
+                    Scalar::List(wanted.ty.data, [wanted.default.clone()].into())
+                }
                 value if value.is_null() && !wanted.nulls => wanted.default.clone(),
                 value => value.clone(),
             });
@@ -234,8 +247,7 @@ pub fn array(values: Vec<Scalar>, ty: Type) -> ArrayRef {
         return datafusion::arrow::array::new_empty_array(&ty.arrow());
     }
     let null = Scalar::Null(ty);
-    let parts: Vec<ArrayRef> =
-        values.iter().map(|v| repeat(if v.is_null() { &null } else { v }, 1).unwrap()).collect();
+    let parts: Vec<ArrayRef> = values.iter().map(|v| repeat(if v.is_null() { &null } else { v }, 1).unwrap()).collect();
     datafusion::arrow::compute::concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! EXPLAIN in both profiles, and EXPLAIN ANALYZE.
 
-use cluster_sql::Profile;
 use crate::common::{World, column, rows, table_info};
+use cluster_sql::Profile;
 use shard_plan::{Scalar, Type};
 use std::sync::Arc;
 
@@ -25,7 +25,10 @@ fn sse_has_operators_with_parents() {
     let names: Vec<&str> = result.columns.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["Operator", "Operator_Id", "Parent_Id"]);
     let lines: Vec<String> = rows(&result).iter().map(|r| format!("{:?}", r[0])).collect();
-    for (n, part) in ["BROKER_REDUCE", "LEAF(table:flights)", "GROUP_BY(groupKeys:[carrier]", "PROJECT(", "FILTER("].iter().enumerate() {
+    for (n, part) in ["BROKER_REDUCE", "LEAF(table:flights)", "GROUP_BY(groupKeys:[carrier]", "PROJECT(", "FILTER("]
+        .iter()
+        .enumerate()
+    {
         assert!(lines[n].contains(part), "{lines:#?}");
     }
     assert_eq!(rows(&result)[1][1..], [Scalar::Int(2), Scalar::Int(1)]);
@@ -37,10 +40,14 @@ fn mse_has_the_text_and_the_tree() {
     let result = world.query(&format!("EXPLAIN PLAN FOR {SQL}"), "", Profile::Mse).unwrap();
     assert_eq!(result.columns[0].name, "SQL");
     assert_eq!(rows(&result)[0][0], Scalar::String(SQL.into()));
-    let join = "EXPLAIN SELECT a.carrier FROM flights a JOIN flights b ON a.distance = b.distance WHERE a.carrier = 'UA'";
+    let join =
+        "EXPLAIN SELECT a.carrier FROM flights a JOIN flights b ON a.distance = b.distance WHERE a.carrier = 'UA'";
     let result = world.query(join, "", Profile::Mse).unwrap();
     let Scalar::String(plan) = &rows(&result)[0][1] else { panic!() };
-    assert!(plan.contains("Join") && plan.matches("LEAF(table:flights)").count() == 2 && plan.contains("FILTER("), "{plan}");
+    assert!(
+        plan.contains("Join") && plan.matches("LEAF(table:flights)").count() == 2 && plan.contains("FILTER("),
+        "{plan}"
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Plans and errors of the front end: what is pushed into leaves, what is refused and how it is said.
 
+use crate::common::{World, column, default_of, rows, table_info};
 use cluster_sql::{Body, Profile, SqlError};
 use cluster_types::ErrorCode;
-use crate::common::{World, column, default_of, rows, table_info};
 use shard_plan::{Expr, LeafPlan, Output, ReducePlan, Scalar, Type};
 use std::sync::Arc;
 
@@ -64,12 +64,17 @@ fn text(v: &str) -> Scalar {
 #[test]
 fn group_by_is_one_leaf() {
     let world = flights();
-    let (leaf, reduce) =
-        leaf(&world, "SELECT carrier, count(*) FROM flights WHERE distance > 5 GROUP BY carrier ORDER BY 2 DESC LIMIT 3", Profile::Mse);
+    let (leaf, reduce) = leaf(
+        &world,
+        "SELECT carrier, count(*) FROM flights WHERE distance > 5 GROUP BY carrier ORDER BY 2 DESC LIMIT 3",
+        Profile::Mse,
+    );
     assert_eq!(leaf.table, "flights");
     assert_eq!(leaf.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["distance", "carrier"]);
     assert!(matches!(&leaf.filter, Some(Expr::Compare { right, .. }) if matches!(**right, Expr::Param { .. })));
-    assert!(matches!(&leaf.output, Output::Groups { keys, aggregates, .. } if keys.len() == 1 && aggregates.len() == 1));
+    assert!(
+        matches!(&leaf.output, Output::Groups { keys, aggregates, .. } if keys.len() == 1 && aggregates.len() == 1)
+    );
     assert_eq!(reduce.names, ["carrier", "count(*)"]);
     assert_eq!((reduce.limit, reduce.order[0].index, reduce.order[0].descending), (Some(3), 1, true));
 }
@@ -90,14 +95,17 @@ fn profiles_differ_in_limit_sum_and_division() {
     assert_eq!(reduce.limit, Some(10));
     let (_, reduce) = leaf(&world, "SELECT carrier FROM flights", Profile::Mse);
     assert_eq!(reduce.limit, None);
-    for (profile, sum, quotient) in [(Profile::Sse, Type::DOUBLE, Scalar::Double(3.5)), (Profile::Mse, Type::LONG, Scalar::Int(3))] {
+    for (profile, sum, quotient) in
+        [(Profile::Sse, Type::DOUBLE, Scalar::Double(3.5)), (Profile::Mse, Type::LONG, Scalar::Int(3))]
+    {
         let result = world.query("SELECT SUM(distance) FROM flights", "", profile).unwrap();
         assert_eq!(result.columns[0].ty, sum);
         let result = world.query("SELECT 7 / 2 FROM flights LIMIT 1", "", profile).unwrap();
         assert_eq!(rows(&result)[0][0], quotient);
     }
     // The text's own option decides.
-    let result = world.query("SET useMultistageEngine=true; SELECT SUM(distance) FROM flights", "", Profile::Sse).unwrap();
+    let result =
+        world.query("SET useMultistageEngine=true; SELECT SUM(distance) FROM flights", "", Profile::Sse).unwrap();
     assert_eq!(result.columns[0].ty, Type::LONG);
 }
 
@@ -123,7 +131,13 @@ fn names_in_any_case_and_columns_of_the_client() {
     assert_eq!(result.columns.len(), 7, "virtual columns are not in *");
     let result = world.query("SELECT $segmentName FROM flights WHERE $segmentName = 's1'", "", Profile::Mse).unwrap();
     assert_eq!(result.rows(), 2);
-    let result = world.query("SELECT count(*) AS 'metric' FROM flights GROUP BY carrier ORDER BY 'metric' DESC;\n\nSET timeoutMs=1000;", "", Profile::Mse).unwrap();
+    let result = world
+        .query(
+            "SELECT count(*) AS 'metric' FROM flights GROUP BY carrier ORDER BY 'metric' DESC;\n\nSET timeoutMs=1000;",
+            "",
+            Profile::Mse,
+        )
+        .unwrap();
     assert_eq!(rows(&result)[0][0], long(2));
 }
 
@@ -190,12 +204,32 @@ fn select_without_from() {
 }
 
 #[test]
+fn the_clock_is_read_once_a_query_and_never_cached() {
+    let world = flights();
+    let sql = "SELECT now() - ago('PT1H'), now() = now() FROM flights LIMIT 1";
+    assert_eq!(answer(&world, sql), [[long(3_600_000), Scalar::Boolean(true)]]);
+    let request = world.request(sql, "", Profile::Mse);
+    assert!(!world.planner.plan(&request, world.as_ref()).unwrap().cached);
+    assert!(!world.planner.plan(&request, world.as_ref()).unwrap().cached);
+}
+
+#[test]
+fn a_leaf_that_only_counts_rows() {
+    let world = flights();
+    assert_eq!(answer(&world, "SELECT count(*) FROM flights a CROSS JOIN flights b"), [[long(16)]]);
+    assert_eq!(answer(&world, "SELECT count(*) FROM (SELECT carrier FROM flights GROUP BY carrier) q"), [[long(3)]]);
+}
+
+#[test]
 fn overflow_names_the_expression() {
     let world = flights();
     let error = refused(&world, "SELECT flights + 9223372036854775807 FROM flights");
     assert_eq!(error.code, ErrorCode::QueryExecution);
     assert!(error.message.contains("plus") || error.message.contains('+'), "{error}");
-    let error = refused(&world, "SELECT a.flights * 9223372036854775807 FROM flights a JOIN flights b ON a.flights = b.flights");
+    let error = refused(
+        &world,
+        "SELECT a.flights * 9223372036854775807 FROM flights a JOIN flights b ON a.flights = b.flights",
+    );
     assert_eq!(error.code, ErrorCode::QueryExecution, "{error}");
 }
 
@@ -226,9 +260,18 @@ fn every_benchmark_query_is_one_leaf() {
     };
     let tables = [
         ("flights", "origin:STRING destination:STRING delay:INT distance:INT flight_ts:TIMESTAMP"),
-        ("nycflights", "carrier:STRING dep_delay:DOUBLE arr_delay:DOUBLE distance:INT tailnum:STRING dest:STRING origin:STRING month:INT hour:INT"),
-        ("hits", "adv_engine_id:INT resolution_width:INT bytes_sent:LONG load_ms:INT duration_ms:INT revenue:DOUBLE user_id:LONG search_phrase:STRING region_id:INT url:STRING counter_id:INT event_time:TIMESTAMP is_refresh:INT watch_id:LONG"),
-        ("lineorder_flat", "lo_extendedprice:INT lo_discount:INT d_year:INT lo_quantity:INT d_yearmonthnum:INT d_weeknuminyear:INT lo_revenue:INT p_brand:STRING p_category:STRING s_region:STRING c_nation:STRING s_nation:STRING c_region:STRING c_city:STRING s_city:STRING d_yearmonth:STRING lo_supplycost:INT p_mfgr:STRING"),
+        (
+            "nycflights",
+            "carrier:STRING dep_delay:DOUBLE arr_delay:DOUBLE distance:INT tailnum:STRING dest:STRING origin:STRING month:INT hour:INT",
+        ),
+        (
+            "hits",
+            "adv_engine_id:INT resolution_width:INT bytes_sent:LONG load_ms:INT duration_ms:INT revenue:DOUBLE user_id:LONG search_phrase:STRING region_id:INT url:STRING counter_id:INT event_time:TIMESTAMP is_refresh:INT watch_id:LONG",
+        ),
+        (
+            "lineorder_flat",
+            "lo_extendedprice:INT lo_discount:INT d_year:INT lo_quantity:INT d_yearmonthnum:INT d_weeknuminyear:INT lo_revenue:INT p_brand:STRING p_category:STRING s_region:STRING c_nation:STRING s_nation:STRING c_region:STRING c_city:STRING s_city:STRING d_yearmonth:STRING lo_supplycost:INT p_mfgr:STRING",
+        ),
     ];
     for (name, columns) in tables {
         let columns = table(columns);

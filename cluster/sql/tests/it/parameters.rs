@@ -1,7 +1,7 @@
 //! A plan with values bound again answers as a plan made afresh (E-3).
 
-use cluster_sql::{Planner, PlannerOptions, Profile};
 use crate::common::{World, column, rows, table_info};
+use cluster_sql::{Planner, PlannerOptions, Profile};
 use proptest::prelude::*;
 use shard_plan::{Scalar, Type};
 use std::sync::Arc;
@@ -45,8 +45,10 @@ fn predicate() -> impl Strategy<Value = String> {
         (column.clone(), op.clone(), literal()).prop_map(|(c, o, v)| format!("{c} {o} {v}")),
         (column.clone(), op, literal()).prop_map(|(c, o, v)| format!("{v} {o} {c}")),
         (column.clone(), literal(), literal()).prop_map(|(c, a, b)| format!("{c} BETWEEN {a} AND {b}")),
-        (column.clone(), prop::collection::vec(literal(), 1..5)).prop_map(|(c, v)| format!("{c} IN ({})", v.join(", "))),
-        (column, prop::collection::vec(literal(), 1..5)).prop_map(|(c, v)| format!("NOT {c} NOT IN ({})", v.join(", "))),
+        (column.clone(), prop::collection::vec(literal(), 1..5))
+            .prop_map(|(c, v)| format!("{c} IN ({})", v.join(", "))),
+        (column, prop::collection::vec(literal(), 1..5))
+            .prop_map(|(c, v)| format!("NOT {c} NOT IN ({})", v.join(", "))),
     ]
 }
 
