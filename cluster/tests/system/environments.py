@@ -156,6 +156,6 @@ def test_memory_limit(args):
             return "this user may not make a memory cgroup"
         with quickstart(args, preexec=join(procs)) as node:
             answers(node)
-            says(node, "memory", "cgroup")
+            says(node, "memory", "control group")
 
 
