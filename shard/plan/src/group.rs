@@ -5,9 +5,7 @@
 
 use crate::error::{Error, Result};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType,
-};
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_row::{RowConverter, SortField};
@@ -61,9 +59,9 @@ impl ByteTable {
     pub fn intern_within(&mut self, value: &[u8], limit: u32) -> Option<u32> {
         let hash = xxhash_rust::xxh3::xxh3_64(value);
         let (offsets, data) = (&self.offsets, &self.data);
-        let found = self.table.find(hash, |&(h, id)| {
-            h == hash && &data[offsets[id as usize]..offsets[id as usize + 1]] == value
-        });
+        let found = self
+            .table
+            .find(hash, |&(h, id)| h == hash && &data[offsets[id as usize]..offsets[id as usize + 1]] == value);
         if let Some(&(_, id)) = found {
             return Some(id);
         }
@@ -82,7 +80,12 @@ impl ByteTable {
     }
 
     /// The values of `ids` as one array of a Utf8, Binary or LargeBinary type; `nulls` covers the ids.
-    pub fn gather(&self, ids: impl ExactSizeIterator<Item = u32> + Clone, ty: &ArrowType, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+    pub fn gather(
+        &self,
+        ids: impl ExactSizeIterator<Item = u32> + Clone,
+        ty: &ArrowType,
+        nulls: Option<NullBuffer>,
+    ) -> Result<ArrayRef> {
         let is_null = |i: usize| nulls.as_ref().is_some_and(|n| n.is_null(i));
         let total = ids.clone().enumerate().filter(|(i, _)| !is_null(*i)).map(|(_, id)| self.get(id).len()).sum();
         let mut data = Vec::with_capacity(total);
@@ -272,8 +275,8 @@ impl GroupTable {
             }
             _ => {
                 let fields = types.iter().map(|t| SortField::new(t.clone())).collect();
-                let converter =
-                    RowConverter::new(fields).map_err(|e| Error::Plan(format!("group keys cannot be compared: {e}")))?;
+                let converter = RowConverter::new(fields)
+                    .map_err(|e| Error::Plan(format!("group keys cannot be compared: {e}")))?;
                 Keys::Rows { converter, rows: ByteTable::new() }
             }
         };
@@ -296,7 +299,9 @@ impl GroupTable {
 
     /// Writes the group id of each of `rows` rows to `groups` (cleared first), making groups for new keys.
     pub fn assign(&mut self, keys: &[ArrayRef], rows: usize, groups: &mut Vec<u32>) -> Result<()> {
-        if keys.len() != self.types.len() || keys.iter().zip(&self.types).any(|(k, t)| k.data_type() != t || k.len() != rows) {
+        if keys.len() != self.types.len()
+            || keys.iter().zip(&self.types).any(|(k, t)| k.data_type() != t || k.len() != rows)
+        {
             return Err(Error::Plan(format!("group keys are not {rows} rows of {:?}", self.types)));
         }
         groups.clear();

@@ -14,9 +14,8 @@ pub trait MemoryBudget: Send + Sync + Debug {
 /// Bytes of the values that columns show. Columns decoded from one message share its buffer, so that counting whole buffers
 /// would count it once a column.
 pub fn column_bytes<'a>(columns: impl IntoIterator<Item = &'a ArrayRef>) -> usize {
-    let bytes = |column: &ArrayRef| {
-        column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
-    };
+    let bytes =
+        |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size());
     columns.into_iter().map(bytes).sum()
 }
 

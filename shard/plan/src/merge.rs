@@ -127,7 +127,13 @@ impl Groups {
     }
 
     /// Adds rows: `args[i]` are the arguments of aggregate `i`, `filters[i]` its FILTER.
-    pub fn update(&mut self, keys: &[ArrayRef], args: &[Vec<ArrayRef>], filters: &[Option<BooleanArray>], rows: usize) -> Result<()> {
+    pub fn update(
+        &mut self,
+        keys: &[ArrayRef],
+        args: &[Vec<ArrayRef>],
+        filters: &[Option<BooleanArray>],
+        rows: usize,
+    ) -> Result<()> {
         let kept = self.assign(keys, rows)?;
         for ((accumulator, args), filter) in self.accumulators.iter_mut().zip(args).zip(filters) {
             match &kept {
@@ -263,7 +269,10 @@ impl GroupMerger {
         }
         for (i, (column, ty)) in columns.iter().zip(&self.columns).enumerate() {
             if !same_type(column.data_type(), ty) || column.len() != columns[0].len() {
-                return Err(Error::Plan(format!("column {i} of a batch of states is {}, not {ty}", column.data_type())));
+                return Err(Error::Plan(format!(
+                    "column {i} of a batch of states is {}, not {ty}",
+                    column.data_type()
+                )));
             }
         }
         // No keys and no aggregates: nothing to learn from a batch, the one group exists anyway.
@@ -300,8 +309,7 @@ impl GroupMerger {
             if done + now < total {
                 self.pending.push_front((columns, done + now));
             } else {
-                self.pending_bytes =
-                    self.pending_bytes.saturating_sub(column_bytes(&columns));
+                self.pending_bytes = self.pending_bytes.saturating_sub(column_bytes(&columns));
             }
             return Ok(false);
         }

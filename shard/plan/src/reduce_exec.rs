@@ -137,7 +137,10 @@ impl Reducer {
             Input::Rows { types, kept } => {
                 let fits = batch.columns().iter().zip(types.iter()).all(|(c, t)| same_type(c.data_type(), t));
                 if batch.num_columns() != types.len() || !fits {
-                    return Err(Error::Plan(format!("a batch of rows has the schema {:?}, not {types:?}", batch.schema())));
+                    return Err(Error::Plan(format!(
+                        "a batch of rows has the schema {:?}, not {types:?}",
+                        batch.schema()
+                    )));
                 }
                 let rows = batch.num_rows();
                 let (columns, rows) = filter(self.having.as_ref(), batch.columns().to_vec(), rows)?;
@@ -188,11 +191,8 @@ impl Reducer {
         let mut columns = if ordered || self.order.is_empty() || rows < 2 {
             columns
         } else {
-            let keys: Vec<_> = self
-                .order
-                .iter()
-                .map(|key| (columns[key.index as usize].clone(), SortOptions::from(*key)))
-                .collect();
+            let keys: Vec<_> =
+                self.order.iter().map(|key| (columns[key.index as usize].clone(), SortOptions::from(*key))).collect();
             let indices = sort_indices(&keys, last)?;
             let start = self.offset.min(indices.len());
             let shown = take(&columns[..self.visible], &indices.slice(start, indices.len() - start))?;

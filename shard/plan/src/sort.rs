@@ -74,7 +74,9 @@ pub fn sort_indices(keys: &[(ArrayRef, SortOptions)], limit: Option<usize>) -> R
 pub fn take(columns: &[ArrayRef], indices: &UInt32Array) -> Result<Vec<ArrayRef>> {
     columns
         .iter()
-        .map(|c| arrow_select::take::take(c, indices, None).map_err(|e| Error::Plan(format!("rows cannot be taken: {e}"))))
+        .map(|c| {
+            arrow_select::take::take(c, indices, None).map_err(|e| Error::Plan(format!("rows cannot be taken: {e}")))
+        })
         .collect()
 }
 

@@ -20,22 +20,70 @@ const G: [u32; 17] = [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3, 4];
 
 fn v() -> ArrayRef {
     let big = Some(2_000_000_000);
-    let values = [3.into(), None, 7.into(), (-4).into(), 7.into(), big, big, big, (-1).into(), None, None, 5.into(), 1.into(), 2.into(), 9.into(), 9.into(), 42.into()];
+    let values = [
+        3.into(),
+        None,
+        7.into(),
+        (-4).into(),
+        7.into(),
+        big,
+        big,
+        big,
+        (-1).into(),
+        None,
+        None,
+        5.into(),
+        1.into(),
+        2.into(),
+        9.into(),
+        9.into(),
+        42.into(),
+    ];
     Arc::new(Int32Array::from(values.to_vec()))
 }
 
 fn x() -> ArrayRef {
     let mean = 1_500_000_000.0;
     Arc::new(Float64Array::from(vec![
-        Some(1.5), Some(2.25), None, Some(1e3), Some(-0.125), Some(0.1), Some(0.2), Some(0.3), Some(0.1), None, None,
-        Some(mean), Some(mean + 1.0), Some(mean + 2.0), Some(mean + 3.0), Some(mean + 6.0), Some(2.5),
+        Some(1.5),
+        Some(2.25),
+        None,
+        Some(1e3),
+        Some(-0.125),
+        Some(0.1),
+        Some(0.2),
+        Some(0.3),
+        Some(0.1),
+        None,
+        None,
+        Some(mean),
+        Some(mean + 1.0),
+        Some(mean + 2.0),
+        Some(mean + 3.0),
+        Some(mean + 6.0),
+        Some(2.5),
     ]))
 }
 
 fn s() -> ArrayRef {
     Arc::new(StringArray::from(vec![
-        Some("pear"), Some("apple"), Some("pear"), None, Some("fig"), Some("Zeta"), Some("zeta"), Some(""), Some("é"),
-        None, None, Some("a"), Some("b"), Some("c"), Some("d"), Some("a"), Some("only"),
+        Some("pear"),
+        Some("apple"),
+        Some("pear"),
+        None,
+        Some("fig"),
+        Some("Zeta"),
+        Some("zeta"),
+        Some(""),
+        Some("é"),
+        None,
+        None,
+        Some("a"),
+        Some("b"),
+        Some("c"),
+        Some("d"),
+        Some("a"),
+        Some("only"),
     ]))
 }
 
@@ -81,12 +129,30 @@ fn answers_are_duckdbs() {
         // DuckDB has 4.2399999 and 4.7199999 in group 3, whose mean is large, by rounding of the mean: what is written here is exact.
         ("varpop", vec![x()], [Some(187047.88574218753), Some(0.006874999999999997), n, Some(4.24), Some(0.0)]),
         ("varsamp", vec![x()], [Some(249397.18098958337), Some(0.009166666666666663), n, Some(5.3), n]),
-        ("stddevpop", vec![v()], [Some(4.493050188902857), Some(866025404.2174513), n, Some(3.370459909270543), Some(0.0)]),
+        (
+            "stddevpop",
+            vec![v()],
+            [Some(4.493050188902857), Some(866025404.2174513), n, Some(3.370459909270543), Some(0.0)],
+        ),
         ("stddevsamp", vec![x()], [Some(499.396817160045), Some(0.09574271077563379), n, Some(5.3f64.sqrt()), n]),
         ("covarpop", vec![x(), v()], [Some(-1999.7083333333333), Some(37500000.018750004), n, Some(4.72), Some(0.0)]),
         ("covarsamp", vec![x(), v()], [Some(-2999.5625), Some(50000000.025000006), n, Some(5.9), n]),
-        ("corr", vec![x(), v()], [Some(-0.9337614610735702), Some(0.5222329678670937), n, Some(4.72 / (4.24f64.sqrt() * 3.370459909270543)), n]),
-        ("skewness", vec![v()], [Some(-1.3158168190199389), Some(-1.9999999999999998), n, Some(0.02242584052539226), n]),
+        (
+            "corr",
+            vec![x(), v()],
+            [
+                Some(-0.9337614610735702),
+                Some(0.5222329678670937),
+                n,
+                Some(4.72 / (4.24f64.sqrt() * 3.370459909270543)),
+                n,
+            ],
+        ),
+        (
+            "skewness",
+            vec![v()],
+            [Some(-1.3158168190199389), Some(-1.9999999999999998), n, Some(0.02242584052539226), n],
+        ),
         ("kurtosis", vec![v()], [Some(1.0309309971340672), Some(3.999999999999998), n, Some(-2.835746875619917), n]),
         ("distinctcount", vec![v()], [Some(3.0), Some(2.0), Some(0.0), Some(4.0), Some(1.0)]),
         ("distinctcount", vec![s()], [Some(3.0), Some(4.0), Some(0.0), Some(4.0), Some(1.0)]),
@@ -102,7 +168,10 @@ fn answers_are_duckdbs() {
             (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * b.abs().max(1e-3),
             (a, b) => a == b,
         };
-        assert!(found.iter().zip(expected).all(|(a, b)| close(*a, b)), "{name} over {args:?}: {found:?} not {expected:?}");
+        assert!(
+            found.iter().zip(expected).all(|(a, b)| close(*a, b)),
+            "{name} over {args:?}: {found:?} not {expected:?}"
+        );
     }
 }
 
@@ -124,7 +193,8 @@ fn strings_and_booleans_are_duckdbs() {
         own([Some("apple,fig,pear"), Some(",Zeta,zeta,é"), None, Some("a,b,c,d"), Some("only")])
     );
     let bools = |name: &str| {
-        let result = Run::new(name, &[Type::BOOLEAN], vec![], false).expect(name).whole(&[b()], &G, GROUPS).expect(name);
+        let result =
+            Run::new(name, &[Type::BOOLEAN], vec![], false).expect(name).whole(&[b()], &G, GROUPS).expect(name);
         result.as_boolean().iter().collect::<Vec<_>>()
     };
     let (t, f) = (Some(true), Some(false));
@@ -227,7 +297,8 @@ fn values_with_time_do_not_depend_on_row_order() {
     let values: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), Some("a"), Some("c"), Some("z"), None]));
     let times: ArrayRef = Arc::new(Int64Array::from(vec![Some(10), Some(10), Some(20), None, Some(99)]));
     for (name, expected) in [("firstWithTime", "a"), ("lastWithTime", "c")] {
-        let run = Run::new(name, &[Type::STRING, Type::TIMESTAMP], vec![Scalar::String("string".into())], false).expect(name);
+        let run =
+            Run::new(name, &[Type::STRING, Type::TIMESTAMP], vec![Scalar::String("string".into())], false).expect(name);
         let found = run.whole(&[values.clone(), times.clone()], &[0; 5], 2).expect(name);
         assert_eq!(found.as_string::<i32>().iter().collect::<Vec<_>>(), vec![Some(expected), None]);
     }
@@ -251,7 +322,9 @@ fn hyper_log_log_is_clearsprings() {
     let estimate = count(users, Type::STRING, vec![Scalar::Int(4)], "distinctCountHLL");
     assert_eq!(estimate.as_primitive::<Int64Type>().value(0), 19);
     // A BYTES column of sketches merges them; what is no sketch is an error.
-    let sketch: Vec<u8> = (0..20).map(|i| u8::from_str_radix(&raw.as_string::<i32>().value(0)[2 * i..2 * i + 2], 16).expect("hex")).collect();
+    let sketch: Vec<u8> = (0..20)
+        .map(|i| u8::from_str_radix(&raw.as_string::<i32>().value(0)[2 * i..2 * i + 2], 16).expect("hex"))
+        .collect();
     let sketches: ArrayRef = Arc::new(arrow_array::BinaryArray::from(vec![&sketch[..], &sketch[..]]));
     let merged = count(sketches, Type::BYTES, vec![], "distinctCountHLL");
     assert_eq!(merged.as_primitive::<Int64Type>().value(0), 19);
@@ -314,7 +387,8 @@ fn same(name: &str, args: &[ArrayRef], a: &ArrayRef, b: &ArrayRef) {
 }
 
 fn row() -> impl Strategy<Value = (u32, Option<i64>, Option<i64>, usize)> {
-    let value = || prop_oneof![1 => Just(None), 6 => (-40i64..40).prop_map(Some), 3 => (-900_000i64..900_000).prop_map(Some)];
+    let value =
+        || prop_oneof![1 => Just(None), 6 => (-40i64..40).prop_map(Some), 3 => (-900_000i64..900_000).prop_map(Some)];
     (0..4u32, value(), value(), 0..5usize)
 }
 

@@ -84,7 +84,10 @@ fn no_keys_and_no_input_is_one_row_of_empty_states() {
 fn keys_without_input_are_no_rows() {
     for keys in [vec![Type::STRING], vec![Type::INT, Type::STRING]] {
         let plan = groups_plan(keys, vec![call("count", vec![], Type::LONG)]);
-        assert_eq!(Reducer::new(&plan, &registry(), &[]).expect("a reducer").finish().expect("an answer").num_rows(), 0);
+        assert_eq!(
+            Reducer::new(&plan, &registry(), &[]).expect("a reducer").finish().expect("an answer").num_rows(),
+            0
+        );
     }
 }
 
@@ -92,10 +95,32 @@ fn keys_without_input_are_no_rows() {
 #[test]
 fn having_order_offset_and_limit() {
     let g: ArrayRef = Arc::new(StringArray::from(vec![
-        Some("a"), Some("a"), Some("b"), Some("b"), Some("c"), Some("c"), Some("d"), Some("d"), Some("e"), Some("e"), None, None,
+        Some("a"),
+        Some("a"),
+        Some("b"),
+        Some("b"),
+        Some("c"),
+        Some("c"),
+        Some("d"),
+        Some("d"),
+        Some("e"),
+        Some("e"),
+        None,
+        None,
     ]));
     let v: ArrayRef = Arc::new(Int32Array::from(vec![
-        Some(10), None, Some(30), Some(30), None, None, Some(20), Some(10), Some(40), Some(5), Some(25), None,
+        Some(10),
+        None,
+        Some(30),
+        Some(30),
+        None,
+        None,
+        Some(20),
+        Some(10),
+        Some(40),
+        Some(5),
+        Some(25),
+        None,
     ]));
     let calls = vec![call("sum", vec![col(1, Type::INT)], Type::LONG), call("count", vec![], Type::LONG)];
     let input = leaf(vec![g.clone()], &calls, &[vec![v.clone()], vec![]], 12);
@@ -145,7 +170,8 @@ fn having_order_offset_and_limit() {
 
 #[test]
 fn rows_are_ordered_and_cut() {
-    let values: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.0), None, Some(f64::NAN), Some(-0.0), Some(0.0), Some(f64::INFINITY)]));
+    let values: ArrayRef =
+        Arc::new(Float64Array::from(vec![Some(1.0), None, Some(f64::NAN), Some(-0.0), Some(0.0), Some(f64::INFINITY)]));
     let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..6));
     let plan = |order, offset, limit| ReducePlan {
         input: ReduceInput::Rows { types: vec![Type::DOUBLE, Type::LONG] },

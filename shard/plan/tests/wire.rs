@@ -188,12 +188,13 @@ fn output() -> impl Strategy<Value = Output> {
 }
 
 fn plan() -> impl Strategy<Value = LeafPlan> {
-    let options = (any::<bool>(), prop::collection::vec(("[a-z]{1,4}", "[a-z]{1,4}"), 0..3), prop::option::of(any::<u64>()))
-        .prop_map(|(use_star_tree, skip_indexes, num_groups_limit)| LeafOptions {
-            use_star_tree,
-            skip_indexes,
-            num_groups_limit,
-        });
+    let options =
+        (any::<bool>(), prop::collection::vec(("[a-z]{1,4}", "[a-z]{1,4}"), 0..3), prop::option::of(any::<u64>()))
+            .prop_map(|(use_star_tree, skip_indexes, num_groups_limit)| LeafOptions {
+                use_star_tree,
+                skip_indexes,
+                num_groups_limit,
+            });
     (
         "\\PC{0,10}",
         columns(&["a".into(), "Größe".into(), String::new()], &[true, false]),
@@ -283,9 +284,14 @@ fn sample() -> Vec<RecordBatch> {
         Arc::new(StringArray::from(vec![Some("a"), None, Some("größer")])),
         Arc::new(Float64Array::from(vec![1.5, f64::NAN, -0.0])),
         Arc::new(lists),
-        Arc::new(arrow_array::Decimal128Array::from(vec![Some(1i128 << 100), None, Some(-1)]).with_precision_and_scale(38, 0).expect("a sum")),
+        Arc::new(
+            arrow_array::Decimal128Array::from(vec![Some(1i128 << 100), None, Some(-1)])
+                .with_precision_and_scale(38, 0)
+                .expect("a sum"),
+        ),
     ];
-    let fields: Vec<Field> = columns.iter().enumerate().map(|(i, c)| Field::new(format!("c{i}"), c.data_type().clone(), true)).collect();
+    let fields: Vec<Field> =
+        columns.iter().enumerate().map(|(i, c)| Field::new(format!("c{i}"), c.data_type().clone(), true)).collect();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a batch");
     vec![batch.clone(), batch.slice(1, 2), batch.slice(0, 0)]
 }
@@ -295,7 +301,9 @@ fn batches_survive_and_changes_are_found() {
     let batches = sample();
     let bytes = encode_batches(&batches[0].schema(), &batches).expect("bytes");
     assert_eq!(format!("{:?}", decode_batches(&bytes, 1 << 20).expect("batches")), format!("{batches:?}"));
-    assert!(decode_batches(&encode_batches(&batches[0].schema(), &[]).expect("bytes"), 1 << 20).expect("none").is_empty());
+    assert!(
+        decode_batches(&encode_batches(&batches[0].schema(), &[]).expect("bytes"), 1 << 20).expect("none").is_empty()
+    );
     assert!(matches!(decode_batches(&bytes, bytes.len() - 1), Err(Error::Memory(_))));
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
@@ -333,7 +341,8 @@ fn nesting_is_limited_without_recursion() {
 
 #[test]
 fn wide_conditions_pass() {
-    let terms = (0..10_000).map(|i| Expr::IsNull { expr: Box::new(Expr::Literal(Scalar::Int(i))), negated: false }).collect();
+    let terms =
+        (0..10_000).map(|i| Expr::IsNull { expr: Box::new(Expr::Literal(Scalar::Int(i))), negated: false }).collect();
     let plan = counting(Expr::Or(terms));
     assert_eq!(decode_leaf(&encode_leaf(&plan)).expect("a plan"), plan);
 }
@@ -349,7 +358,8 @@ fn inconsistent_plans_are_refused() {
     refused(counting(Expr::Column { index: 0, ty: Type::INT }), "BOOLEAN and INT");
     refused(counting(Expr::Literal(Scalar::Int(1))), "not BOOLEAN");
     refused(counting(Expr::Element { ty: Type::BOOLEAN }), "outside a quantifier");
-    let compare = Expr::Compare { op: CompareOp::Eq, left: Box::new(b()), right: Box::new(Expr::Literal(Scalar::Int(1))) };
+    let compare =
+        Expr::Compare { op: CompareOp::Eq, left: Box::new(b()), right: Box::new(Expr::Literal(Scalar::Int(1))) };
     refused(counting(compare), "a comparison has BOOLEAN and INT");
     refused(counting(Expr::In { expr: Box::new(b()), list: Box::new(b()), negated: false }), "the list of IN");
     refused(counting(Expr::And(vec![Expr::Literal(Scalar::Int(1))])), "an operand of AND or OR");
@@ -357,7 +367,11 @@ fn inconsistent_plans_are_refused() {
     plan.columns[0].default = Scalar::Int(0);
     refused(plan, "its default INT");
     let mut plan = counting(b());
-    plan.output = Output::Rows { exprs: vec![b()], order: vec![SortKey { index: 1, descending: false, nulls_first: false }], limit: None };
+    plan.output = Output::Rows {
+        exprs: vec![b()],
+        order: vec![SortKey { index: 1, descending: false, nulls_first: false }],
+        limit: None,
+    };
     refused(plan, "sort key names value 1 of 1");
 }
 
@@ -382,7 +396,10 @@ fn the_encoding_is_pinned() {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let plan = counting(Expr::IsNull { expr: Box::new(Expr::Column { index: 0, ty: Type::BOOLEAN }), negated: true });
     assert_eq!(hex(&encode_leaf(&plan)), "08011201741a0c0b0a01621006180122023800220c040801200606080a1001280132003a00");
-    assert_eq!(hex(&encode_params(&[Scalar::Long(-1), Scalar::List(DataType::Int, Arc::new([Scalar::Int(7)]))])), "0801120d0218010962070801120302100e");
+    assert_eq!(
+        hex(&encode_params(&[Scalar::Long(-1), Scalar::List(DataType::Int, Arc::new([Scalar::Int(7)]))])),
+        "0801120d0218010962070801120302100e"
+    );
     let batch = RecordBatch::try_new(
         Arc::new(Schema::new(vec![Field::new("v", arrow_schema::DataType::Int64, true)])),
         vec![Arc::new(Int64Array::from(vec![1]))],

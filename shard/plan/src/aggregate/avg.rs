@@ -52,7 +52,9 @@ impl Aggregate for Avg {
 /// The count column of a state, checked: a sum with values has a positive count.
 fn counts(state: &[ArrayRef], index: usize) -> Result<&Int64Array> {
     let counts = column::<Int64Array>(state, index)?;
-    if counts.null_count() > 0 || (0..counts.len()).any(|i| counts.value(i) < 0 || (counts.value(i) == 0 && state[0].is_valid(i))) {
+    if counts.null_count() > 0
+        || (0..counts.len()).any(|i| counts.value(i) < 0 || (counts.value(i) == 0 && state[0].is_valid(i)))
+    {
         return Err(Error::Plan("an average state holds a sum without a count".into()));
     }
     Ok(counts)

@@ -295,8 +295,7 @@ impl Accumulator for HyperLogLogs {
     }
 
     fn state(&mut self) -> Result<Vec<ArrayRef>> {
-        let total: usize =
-            self.sketches.iter().flatten().map(|s| 8 + word_count(s.registers.len()) * 4).sum();
+        let total: usize = self.sketches.iter().flatten().map(|s| 8 + word_count(s.registers.len()) * 4).sum();
         if i32::try_from(total).is_err() {
             return Err(Error::Memory(format!("{total} bytes of HyperLogLog sketches in one column")));
         }

@@ -81,7 +81,8 @@ struct Modes {
 
 fn add(table: &mut HashTable<((u32, u64), i64)>, group: u32, key: u64, count: i64) {
     let pair = (group, key);
-    let mut entry = table.entry(pair_hash(group, key), |e| e.0 == pair, |e| pair_hash(e.0.0, e.0.1)).or_insert((pair, 0));
+    let mut entry =
+        table.entry(pair_hash(group, key), |e| e.0 == pair, |e| pair_hash(e.0.0, e.0.1)).or_insert((pair, 0));
     let held = &mut entry.get_mut().1;
     *held = held.saturating_add(count);
 }
@@ -122,7 +123,11 @@ impl Accumulator for Modes {
         let (values, _, element_groups) = unnest(values, &[], groups, None)?;
         let (counts, _, _) = unnest(counts, &[], groups, None)?;
         let counts = column::<Int64Array>(std::slice::from_ref(&counts), 0)?.clone();
-        if values.len() != counts.len() || values.null_count() > 0 || counts.null_count() > 0 || counts.values().iter().any(|c| *c <= 0) {
+        if values.len() != counts.len()
+            || values.null_count() > 0
+            || counts.null_count() > 0
+            || counts.values().iter().any(|c| *c <= 0)
+        {
             return Err(Error::Plan("a mode state holds a value without a count".into()));
         }
         let mut row = 0;
@@ -167,7 +172,8 @@ impl Accumulator for Modes {
                 .collect::<Result<Float64Array>>()?;
             return Ok(Arc::new(averages));
         }
-        let chosen = |keys: &Vec<u64>| if self.ties == Ties::Max { keys.last().copied() } else { keys.first().copied() };
+        let chosen =
+            |keys: &Vec<u64>| if self.ties == Ties::Max { keys.last().copied() } else { keys.first().copied() };
         let seen: Vec<bool> = winners.iter().map(|keys| !keys.is_empty()).collect();
         let nulls = super::minmax::seen_nulls(&seen);
         // The key of a NULL group is never read by bits; of bytes it must exist, and `gather` skips it.

@@ -94,7 +94,8 @@ impl<const A: usize, const N: usize, M: Moments<A, N>> Accumulator for Folds<A, 
     fn state(&mut self) -> Result<Vec<ArrayRef>> {
         let mut state: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(self.counts.clone()))];
         let figures: Vec<[f64; N]> = self.moments.iter().map(M::figures).collect();
-        state.extend((0..N).map(|i| Arc::new(Float64Array::from_iter_values(figures.iter().map(|f| f[i]))) as ArrayRef));
+        state
+            .extend((0..N).map(|i| Arc::new(Float64Array::from_iter_values(figures.iter().map(|f| f[i]))) as ArrayRef));
         Ok(state)
     }
 

@@ -100,7 +100,11 @@ pub(crate) fn integer_param(name: &str, param: &Scalar, range: RangeInclusive<i6
     if value.fract() == 0.0 && value >= *range.start() as f64 && value <= *range.end() as f64 {
         Ok(value as i64)
     } else {
-        Err(Error::Signature(format!("{name} takes a whole number from {} to {}, not {value}", range.start(), range.end())))
+        Err(Error::Signature(format!(
+            "{name} takes a whole number from {} to {}, not {value}",
+            range.start(),
+            range.end()
+        )))
     }
 }
 

@@ -48,10 +48,7 @@ impl Moments<1, 4> for Fourth {
             + d * dn * dn * dn * a * b * (a * a - a * b + b * b)
             + 6.0 * dn * dn * (a * a * other.m2 + b * b * self.m2)
             + 4.0 * dn * (a * other.m3 - b * self.m3);
-        let m3 = self.m3
-            + other.m3
-            + d * dn * dn * a * b * (a - b)
-            + 3.0 * dn * (a * other.m2 - b * self.m2);
+        let m3 = self.m3 + other.m3 + d * dn * dn * a * b * (a - b) + 3.0 * dn * (a * other.m2 - b * self.m2);
         let m2 = self.m2 + other.m2 + d * dn * a * b;
         *self = Fourth { mean: self.mean + dn * b, m2, m3, m4 };
     }

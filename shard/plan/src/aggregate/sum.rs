@@ -65,9 +65,7 @@ impl Aggregate for Sum {
             DataType::Double => {
                 (Type::DOUBLE, Type::DOUBLE, vec![field("sum", ArrowType::Float64), field("error", ArrowType::Float64)])
             }
-            DataType::BigDecimal => {
-                (Type::BIG_DECIMAL, Type::BIG_DECIMAL, vec![field("sum", ArrowType::LargeBinary)])
-            }
+            DataType::BigDecimal => (Type::BIG_DECIMAL, Type::BIG_DECIMAL, vec![field("sum", ArrowType::LargeBinary)]),
             _ => {
                 let sse = if *self == Sum::Integer { Type::LONG } else { Type::DOUBLE };
                 (Type::LONG, sse, vec![field("sum", INTEGER_TOTAL)])
@@ -82,7 +80,8 @@ impl Aggregate for Sum {
         Ok(match signature.args[0].data {
             DataType::Double => Box::new(SumDouble { totals: DoubleTotals::default(), zero }),
             DataType::BigDecimal => {
-                let rounding = if *self == Sum::Precision { Rounding::from_params(params)? } else { Rounding::default() };
+                let rounding =
+                    if *self == Sum::Precision { Rounding::from_params(params)? } else { Rounding::default() };
                 Box::new(SumDecimal { totals: DecimalTotals::default(), zero, rounding })
             }
             _ => Box::new(SumLong::new(result, zero)?),
@@ -139,15 +138,19 @@ impl Accumulator for SumLong {
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        let sums = self.totals.sums.iter().zip(&self.totals.counts).map(|(sum, n)| (*n != 0 || self.zero).then_some(*sum));
+        let sums =
+            self.totals.sums.iter().zip(&self.totals.counts).map(|(sum, n)| (*n != 0 || self.zero).then_some(*sum));
         if self.double {
             return Ok(Arc::new(sums.map(|s| s.map(|s| s as f64)).collect::<Float64Array>()));
         }
         let longs = sums
             .map(|sum| {
                 sum.map(|sum| {
-                    i64::try_from(sum)
-                        .map_err(|_| Error::evaluation(format!("the sum {sum} overflows LONG (cast its argument to DOUBLE or BIG_DECIMAL)")))
+                    i64::try_from(sum).map_err(|_| {
+                        Error::evaluation(format!(
+                            "the sum {sum} overflows LONG (cast its argument to DOUBLE or BIG_DECIMAL)"
+                        ))
+                    })
                 })
                 .transpose()
             })

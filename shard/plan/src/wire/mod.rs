@@ -92,7 +92,10 @@ pub fn encode_leaf(plan: &LeafPlan) -> Vec<u8> {
 
 fn limited(bytes: &[u8], version: impl FnOnce() -> Result<u32>) -> Result<()> {
     if bytes.len() > MAX_PLAN_BYTES {
-        return Err(Error::Plan(format!("an encoded plan of {} bytes, at most {MAX_PLAN_BYTES} are taken", bytes.len())));
+        return Err(Error::Plan(format!(
+            "an encoded plan of {} bytes, at most {MAX_PLAN_BYTES} are taken",
+            bytes.len()
+        )));
     }
     match version()? {
         PLAN_VERSION => Ok(()),

@@ -52,7 +52,8 @@ pub(super) fn check(stream: &[u8]) -> Result<()> {
                 layouts = Some(schema_layouts(&schema)?);
             }
             (MessageHeader::RecordBatch, Some(layouts)) => {
-                let batch = message.header_as_record_batch().ok_or_else(|| undecodable("a batch message without one"))?;
+                let batch =
+                    message.header_as_record_batch().ok_or_else(|| undecodable("a batch message without one"))?;
                 check_batch(&batch, layouts, body)?;
             }
             (kind, _) => return Err(undecodable(format!("an unexpected message {kind:?}"))),
@@ -149,7 +150,9 @@ fn check_batch(batch: &RecordBatch<'_>, layouts: &[Layout], body: u64) -> Result
         let offsets = |bits: u64| if length == 0 { 0 } else { (length + 1) * u128::from(bits) };
         // At least so many bits, in whole values: arrow-ipc asserts that nothing is over.
         let mut holds = |bits: u128, value_bits: u64| {
-            buffer().is_some_and(|length| u128::from(length) * 8 >= bits && (u128::from(length) * 8).is_multiple_of(u128::from(value_bits)))
+            buffer().is_some_and(|length| {
+                u128::from(length) * 8 >= bits && (u128::from(length) * 8).is_multiple_of(u128::from(value_bits))
+            })
         };
         let fits = u128::from(null_count) <= length
             && holds(validity, 8)

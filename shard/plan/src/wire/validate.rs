@@ -120,7 +120,9 @@ impl Checker<'_> {
                 Type::STRING | Type::JSON => Ok(()),
                 other => Err(bad(format!("LIKE over {other}"))),
             },
-            Expr::And(parts) | Expr::Or(parts) => parts.iter().try_for_each(|part| boolean("an operand of AND or OR", part)),
+            Expr::And(parts) | Expr::Or(parts) => {
+                parts.iter().try_for_each(|part| boolean("an operand of AND or OR", part))
+            }
             Expr::Not(expr) => boolean("the operand of NOT", expr),
             Expr::Case { branches, otherwise, ty } => {
                 for (when, then) in branches {

@@ -62,10 +62,9 @@ pub(super) fn encode(scalar: &Scalar) -> Value {
         Scalar::String(v) => Kind::String(v.to_string()),
         Scalar::Json(v) => Kind::Json(v.to_string()),
         Scalar::Bytes(v) => Kind::Bytes(v.to_vec()),
-        Scalar::List(data, elements) => Kind::List(List {
-            ty: type_code(Type::single(*data)),
-            elements: write(elements.iter().map(encode)),
-        }),
+        Scalar::List(data, elements) => {
+            Kind::List(List { ty: type_code(Type::single(*data)), elements: write(elements.iter().map(encode)) })
+        }
     };
     Value { kind: Some(kind) }
 }

@@ -24,10 +24,10 @@ pub fn column(data: DataType, values: &[Option<i64>]) -> ArrayRef {
         DataType::Double => Arc::new(each().map(|v| v.map(|v| v as f64 / 7.0)).collect::<Float64Array>()),
         DataType::Boolean => Arc::new(each().map(|v| v.map(|v| v % 3 == 0)).collect::<BooleanArray>()),
         DataType::Timestamp => Arc::new(each().map(|v| v.map(|v| v * 60_000)).collect::<TimestampMillisecondArray>()),
-        DataType::String | DataType::Json => Arc::new(each().map(|v| v.map(|v| format!("s{v}"))).collect::<StringArray>()),
-        DataType::Bytes => {
-            Arc::new(each().map(|v| v.map(|v| v.to_be_bytes()[4..].to_vec())).collect::<BinaryArray>())
+        DataType::String | DataType::Json => {
+            Arc::new(each().map(|v| v.map(|v| format!("s{v}"))).collect::<StringArray>())
         }
+        DataType::Bytes => Arc::new(each().map(|v| v.map(|v| v.to_be_bytes()[4..].to_vec())).collect::<BinaryArray>()),
         DataType::BigDecimal => {
             let decimal = |v: i64| segfmt::decimal::parse(&format!("{v}e-1")).expect("a decimal");
             Arc::new(each().map(|v| v.map(decimal)).collect::<LargeBinaryArray>())
