@@ -47,7 +47,7 @@ const DIRECT: u64 = 4096;
 /// Up to this many possible groups have a table of group numbers.
 const INDEXED: u64 = 1 << 21;
 /// Groups of one segment that are kept before they are merged by value.
-const FULL: usize = 1 << 18;
+const FULL: usize = 1 << 20;
 /// Groups handed over in one step.
 const FLUSHED: usize = 512;
 const NONE: u32 = u32::MAX;
@@ -258,7 +258,11 @@ impl FastGroups {
         if self.flush.is_none() {
             let (present, codes): (Vec<u32>, Vec<u64>) = match &self.codes {
                 Codes::Direct { seen } => (0..seen.len()).filter(|g| seen[*g] != 0).map(|g| (g as u32, g as u64)).unzip(),
-                Codes::Indexed { code_of, .. } | Codes::Hashed { code_of, .. } => ((0..code_of.len() as u32).collect(), code_of.clone()),
+                // In the order of the ids, so that dictionaries are read from front to back.
+                Codes::Indexed { group_after, .. } => {
+                    group_after.iter().enumerate().filter(|(_, g)| **g != 0).map(|(code, g)| (*g - 1, code as u64)).unzip()
+                }
+                Codes::Hashed { code_of, .. } => ((0..code_of.len() as u32).collect(), code_of.clone()),
             };
             self.flush = Some(Flush { present, codes, states: Vec::new(), settled: 0, next: 0 });
         }

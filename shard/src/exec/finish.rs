@@ -136,7 +136,10 @@ impl Worker {
                                 top.push(columns)?;
                             }
                         }
-                        batches.extend(top.finish()?);
+                        batches.extend(top.finish()?.map(|columns| {
+                            let rows = columns.first().map_or(0, |c| c.len());
+                            (columns, rows)
+                        }));
                     }
                     _ => {
                         for partial in partials {
@@ -148,10 +151,7 @@ impl Worker {
                 }
                 let batches = batches
                     .into_iter()
-                    .map(|columns| {
-                        let rows = columns.first().map_or(0, |c| c.len());
-                        job.output.batch(columns, rows)
-                    })
+                    .map(|(columns, rows)| job.output.batch(columns, rows))
                     .collect::<Result<Vec<_>>>()?;
                 self.finish(batches);
                 Ok(Progress::Done)

@@ -32,14 +32,15 @@ const AHEAD: usize = 2;
 
 /// What a worker has gathered.
 pub(crate) enum Sink {
-    Rows { batches: Vec<Vec<ArrayRef>> },
+    /// Columns and rows of each batch: a query may ask for no column at all.
+    Rows { batches: Vec<(Vec<ArrayRef>, usize)> },
     Top(TopK),
     Groups { merge: GroupMerge, fast: Option<Box<FastGroups>> },
 }
 
 /// What a worker leaves behind for the merge.
 pub(crate) enum Partial {
-    Rows(Vec<Vec<ArrayRef>>),
+    Rows(Vec<(Vec<ArrayRef>, usize)>),
     Top(Option<Vec<ArrayRef>>),
     Groups(Vec<Emitted>),
 }
@@ -436,12 +437,14 @@ impl Worker {
         match (&mut self.sink, &job.output) {
             (Sink::Rows { batches }, BoundOutput::Rows { exprs, limit, .. }) => {
                 let mut values = exprs.iter().map(|e| e.eval(&columns, rows.len())).collect::<Result<Vec<_>, _>>()?;
+                let mut kept = rows.len();
                 if let Some(limit) = limit {
                     // What others have gathered counts too: enough is enough, whoever has it.
                     let before = job.gathered.fetch_add(rows.len() as u64, Ordering::Relaxed);
                     let room = limit.saturating_sub(before);
                     if room < rows.len() as u64 {
-                        values = values.iter().map(|v| v.slice(0, room as usize)).collect();
+                        kept = room as usize;
+                        values = values.iter().map(|v| v.slice(0, kept)).collect();
                     }
                     if before + rows.len() as u64 >= *limit {
                         job.stop.store(true, Ordering::Relaxed);
@@ -451,7 +454,7 @@ impl Worker {
                         return Ok(());
                     }
                 }
-                batches.push(values);
+                batches.push((values, kept));
             }
             (Sink::Top(top), BoundOutput::Rows { exprs, .. }) => {
                 let values = exprs.iter().map(|e| e.eval(&columns, rows.len())).collect::<Result<Vec<_>, _>>()?;

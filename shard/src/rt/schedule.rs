@@ -71,7 +71,8 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn has_ready(&self) -> bool {
+    #[cfg(test)]
+    fn has_ready(&self) -> bool {
         self.classes.iter().any(|q| !q.ready.is_empty())
     }
 

@@ -6,8 +6,8 @@ use arrow_array::{Array, ArrayRef, UInt32Array};
 use shard::LeafAnswer;
 use shard_plan::eval::value::from_scalars;
 use shard_plan::merge::GroupMerger;
-use shard_plan::sort::{SortOptions, sort_indices, take};
-use shard_plan::{BoundExpr, LeafPlan, Output, Scalar, Type, scalar_at};
+use shard_plan::sort::{SortOptions, concat, sort_indices, take};
+use shard_plan::{BoundExpr, LeafPlan, Output, Scalar, Type, repeat, scalar_at};
 use std::collections::BTreeMap;
 
 /// Rows as text, sorted unless the plan orders them.
@@ -20,6 +20,10 @@ pub fn columns(table: &Table, plan: &LeafPlan) -> Vec<ArrayRef> {
             let column = &table.columns[table.column(&reference.name)];
             let default = if column.ty.multi { Scalar::List(column.ty.data, [column.default.clone()].into()) } else { column.default.clone() };
             let values: Vec<Scalar> = column.values.iter().map(|v| if v.is_null() && !reference.nulls { default.clone() } else { v.clone() }).collect();
+            if column.ty.multi {
+                let rows: Vec<Vec<ArrayRef>> = values.iter().map(|v| vec![repeat(v, 1).unwrap()]).collect();
+                return concat(&rows).unwrap().remove(0);
+            }
             from_scalars(column.ty, &values).unwrap()
         })
         .collect()

@@ -2,7 +2,6 @@
 
 use crate::registry;
 use crate::table::{Rng, Table, string};
-use segfmt::DataType;
 use shard_plan::{AggregateCall, CompareOp, Expr, LeafOptions, LeafPlan, Output, Scalar, SortKey, Type};
 
 pub struct Plans<'a> {

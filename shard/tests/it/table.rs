@@ -80,10 +80,10 @@ impl Table {
         add(&mut rng, "dd", Type::DOUBLE, EncodingHint::Dictionary, Scalar::Double(0.0), nulls, &mut |r, _| Scalar::Double(r.below(40) as f64 / 4.0));
         add(&mut rng, "b", Type::BOOLEAN, EncodingHint::Auto, Scalar::Boolean(false), nulls, &mut |r, _| Scalar::Boolean(r.chance(50)));
         let words = ["", "a", "alpha", "beta", "gamma", "Gamma", "gämmä", "delta", "zz", "z"];
-        add(&mut rng, "s", Type::STRING, EncodingHint::Dictionary, string("null"), nulls, &mut |r, _| string(r.pick(&words)));
+        add(&mut rng, "s", Type::STRING, EncodingHint::Dictionary, string("null"), nulls, &mut |r, _| string(*r.pick::<&str>(&words)));
         let many = *rng.pick(&[20u64, 5000]);
         add(&mut rng, "u", Type::STRING, EncodingHint::Dictionary, string("null"), 0, &mut |r, _| string(&format!("https://host/{:05}/page", r.below(many))));
-        add(&mut rng, "t", Type::STRING, RAW, string("null"), nulls, &mut |r, _| string(&format!("{} and {}", r.pick(&words), r.below(1000))));
+        add(&mut rng, "t", Type::STRING, RAW, string("null"), nulls, &mut |r, _| string(&format!("{} and {}", r.pick::<&str>(&words), r.below(1000))));
         add(&mut rng, "dec", Type::BIG_DECIMAL, EncodingHint::Auto, decimal("0"), nulls, &mut |r, _| decimal(&format!("{}.{:02}", r.below(50) as i64 - 25, r.below(100))));
         add(&mut rng, "y", Type::BYTES, EncodingHint::Auto, Scalar::Bytes(Arc::from([])), nulls, &mut |r, _| Scalar::Bytes(r.below(300).to_be_bytes()[6..].into()));
         add(&mut rng, "mi", Type::multi(DataType::Int), EncodingHint::Dictionary, Scalar::Int(-1), nulls, &mut |r, _| {
@@ -92,7 +92,7 @@ impl Table {
         });
         add(&mut rng, "ms", Type::multi(DataType::String), RAW, string("null"), nulls, &mut |r, _| {
             let n = 1 + r.below(3);
-            Scalar::List(DataType::String, (0..n).map(|_| string(r.pick(&words))).collect())
+            Scalar::List(DataType::String, (0..n).map(|_| string(*r.pick::<&str>(&words))).collect())
         });
         Table { rows, columns }
     }
