@@ -7,7 +7,7 @@ use std::time::Duration;
 /// How shards run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ExecutorChoice {
-    /// glommio where io_uring works, else threads
+    /// Plain threads, unless the hardware profile asks for glommio
     #[default]
     Auto,
     Glommio,

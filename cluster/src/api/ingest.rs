@@ -38,7 +38,13 @@ pub async fn from_file(
         None | Some("") => BatchConfig::default(),
         Some(text) => BatchConfig::from_json(text)?,
     };
-    let table = app.controller.table_named(&table_name, None)?;
+    let table = match app.controller.table_named(&table_name, None) {
+        Ok(table) => table,
+        Err(error) => {
+            receive::drain(request).await;
+            return Err(error.into());
+        }
+    };
     let folder = app.controller.work().join(format!("ingest-{}", app.controller.next_operation()));
     tokio::fs::create_dir(&folder).await.map_err(|e| ApiError::internal(format!("make a folder for the file: {e}")))?;
     let path = folder.join("input");

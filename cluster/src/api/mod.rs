@@ -3,6 +3,8 @@
 //! A handler reads its request, calls one method of the controller or the broker and shapes the answer; it decides nothing.
 //! Errors become statuses in [`error`] and nowhere else. The OpenAPI document is made from the handlers ([`openapi`]).
 
+#![allow(unused_qualifications, reason = "what utoipa's macro writes for parameters is qualified")]
+
 pub mod app;
 pub mod error;
 pub mod parameters;

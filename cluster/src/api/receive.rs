@@ -29,14 +29,29 @@ pub async fn document(request: Request, limit: usize) -> Result<String, ApiError
     String::from_utf8(bytes).map_err(|_| ApiError::bad_request("the document is not UTF-8"))
 }
 
+/// What is still read of a body that is too large, so that its sender gets to read why it was refused.
+const DRAIN_BYTES: usize = 64 << 20;
+
 /// Reads a whole body of at most `limit` bytes.
 pub async fn whole(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    use http_body_util::{BodyExt, LengthLimitError, Limited};
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large(limit as u64)),
-        Err(error) => Err(ApiError::bad_request(format!("the body broke off: {error}"))),
+    let mut chunks = body.into_data_stream();
+    let (mut kept, mut length) = (Vec::new(), 0usize);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|e| ApiError::bad_request(format!("the body broke off: {e}")))?;
+        length += chunk.len();
+        if length <= limit {
+            kept.extend_from_slice(&chunk);
+        } else if length > limit.saturating_add(DRAIN_BYTES) {
+            break;
+        }
     }
+    if length > limit { Err(too_large(limit as u64)) } else { Ok(Bytes::from(kept)) }
+}
+
+/// Reads a body that is not wanted, up to [`DRAIN_BYTES`], so that its sender gets to read why.
+pub async fn drain(request: Request) {
+    // The error is told already; what the rest of the body holds changes nothing.
+    let _ = whole(request.into_body(), 0).await;
 }
 
 /// Writes the body, or the first part of a form that is a file, to `path`. Returns the name that the form gave the file.

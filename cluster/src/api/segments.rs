@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use futures_util::StreamExt;
 use cluster_catalog::PushMode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -123,7 +124,7 @@ pub async fn download(
     let path = app.controller.deep_store().path(&segment.key).map_err(crate::controller::Error::from)?;
     let open = tokio::fs::File::open(&path).await;
     let file = open.map_err(|e| ApiError::internal(format!("open segment `{}` in the deep store: {e}", segment.name)))?;
-    let mut response = Response::new(Body::from_stream(futures_util::stream::unfold(file, next_chunk)));
+    let mut response = Response::new(Body::from_stream(futures_util::stream::unfold(file, next_chunk).fuse()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(segment.bytes));

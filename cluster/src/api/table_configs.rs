@@ -2,11 +2,11 @@
 
 use super::parameters::in_database;
 use super::tables::{config_value, unrecognized};
-use super::{ApiError, AppState};
+use super::{ApiError, AppState, receive};
 use crate::controller::tables::CheckedTable;
 use crate::controller::{Controller, Error, Result};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use cluster_types::{Schema, TableConfig, TableType};
 use serde_json::{Value, json};
@@ -63,7 +63,8 @@ fn check(controller: &Controller, body: &str) -> Result<Checked> {
 /// Make a table with its schema
 #[utoipa::path(post, path = "/tableConfigs", tag = "Table", request_body = Value, responses(
     (status = 200, description = "made"), (status = 400, description = "what is wrong"), (status = 409, description = "the table exists")))]
-pub async fn create(State(app): State<AppState>, body: String) -> std::result::Result<Json<Value>, ApiError> {
+pub async fn create(State(app): State<AppState>, request: Request) -> std::result::Result<Json<Value>, ApiError> {
+    let body = receive::document(request, app.limits.document).await?;
     let answer = app
         .control(move |controller| {
             let checked = check(controller, &body)?;
@@ -87,8 +88,9 @@ pub async fn update(
     State(app): State<AppState>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: String,
+    request: Request,
 ) -> std::result::Result<Json<Value>, ApiError> {
+    let body = receive::document(request, app.limits.document).await?;
     let name = in_database(&name, &headers)?;
     let answer = app
         .control(move |controller| {
@@ -124,7 +126,8 @@ pub async fn drop(State(app): State<AppState>, Path(name): Path<String>, headers
 /// Check a table and its schema without making them
 #[utoipa::path(post, path = "/tableConfigs/validate", tag = "Table", request_body = Value, responses(
     (status = 200, description = "the documents as they were understood"), (status = 400, description = "what is wrong")))]
-pub async fn validate(State(app): State<AppState>, body: String) -> std::result::Result<Json<Value>, ApiError> {
+pub async fn validate(State(app): State<AppState>, request: Request) -> std::result::Result<Json<Value>, ApiError> {
+    let body = receive::document(request, app.limits.document).await?;
     let checked = app.control(move |controller| check(controller, &body)).await?;
     Ok(Json(json!({
         "unrecognizedProperties": unrecognized(&checked.table),

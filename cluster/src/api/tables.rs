@@ -1,10 +1,10 @@
 //! `/tables`: list, make, change, drop.
 
 use super::parameters::{DropParameters, TypeParameter, database, in_database, parse_type};
-use super::{ApiError, AppState};
+use super::{ApiError, AppState, receive};
 use crate::controller::tables::CheckedTable;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::HeaderMap;
 use cluster_types::{TableConfig, TableName, TableType};
 use serde::Deserialize;
@@ -31,7 +31,8 @@ pub async fn list(State(app): State<AppState>, Query(parameter): Query<TypeParam
 #[utoipa::path(post, path = "/tables", tag = "Table", request_body = Value, responses(
     (status = 200, description = "made"), (status = 400, description = "the config does not fit its schema"),
     (status = 409, description = "the table exists")))]
-pub async fn create(State(app): State<AppState>, body: String) -> Result<Json<Value>, ApiError> {
+pub async fn create(State(app): State<AppState>, request: Request) -> Result<Json<Value>, ApiError> {
+    let body = receive::document(request, app.limits.document).await?;
     let (name, unrecognized) = app
         .control(move |controller| {
             let table = controller.check_table(TableConfig::from_json(&body)?, None)?;
@@ -45,7 +46,8 @@ pub async fn create(State(app): State<AppState>, body: String) -> Result<Json<Va
 /// Check a table config without making the table
 #[utoipa::path(post, path = "/tables/validate", tag = "Table", request_body = Value, responses(
     (status = 200, description = "the config as it was understood"), (status = 400, description = "what is wrong with it")))]
-pub async fn validate(State(app): State<AppState>, body: String) -> Result<Json<Value>, ApiError> {
+pub async fn validate(State(app): State<AppState>, request: Request) -> Result<Json<Value>, ApiError> {
+    let body = receive::document(request, app.limits.document).await?;
     let table = app.control(move |controller| controller.check_table(TableConfig::from_json(&body)?, None)).await?;
     let mut answer = Map::new();
     answer.insert(table.config.table_type.name().to_owned(), config_value(&table.config.to_json()));
@@ -76,8 +78,9 @@ pub async fn update(
     State(app): State<AppState>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: String,
+    request: Request,
 ) -> Result<Json<Value>, ApiError> {
+    let body = receive::document(request, app.limits.document).await?;
     let name = in_database(&name, &headers)?;
     let answer = app
         .control(move |controller| {

@@ -208,7 +208,7 @@ fn segments_are_pushed_shown_and_dropped() {
     let metadata = node.get(&format!("/segments/t_OFFLINE/{name}/metadata?columns=*")).ok();
     assert_eq!(metadata["segment.total.docs"], "50");
     assert_eq!(metadata["columns"].as_array().unwrap().len(), 3);
-    assert_eq!(metadata["indexes"]["name"]["dictionary"], "YES");
+    assert_eq!(metadata["indexes"]["name"]["forward-index"], "YES");
     assert_eq!(node.get("/segments/t/metadata").ok().as_object().unwrap().len(), 2);
     assert_eq!(node.get(&format!("/segments/t/{name}x/metadata")).status, 404);
     let size = node.get("/tables/t/size").ok();
