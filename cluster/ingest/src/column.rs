@@ -63,6 +63,22 @@ impl Data {
         }) as u64
     }
 
+    /// Bytes of the values once numbers of strings are strings again.
+    pub(crate) fn expanded_bytes(&self) -> u64 {
+        match self {
+            Data::Ids { ids, dict } => {
+                let strings = dict.read();
+                ids.iter().map(|id| 8 + strings.get(*id).len() as u64).sum()
+            }
+            data => data.bytes(),
+        }
+    }
+
+    /// Bytes of byte strings held as they are.
+    pub(crate) fn string_bytes(&self) -> u64 {
+        if let Data::Bytes { data, .. } = self { data.len() as u64 } else { 0 }
+    }
+
     /// Appends the bytes of one value.
     #[inline]
     pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {

@@ -31,7 +31,8 @@ pub struct IngestOptions {
     pub work_dir: PathBuf,
     /// Columns to sort the whole input by. Empty: the table config's `sortedColumn`.
     pub sort: Vec<String>,
-    /// `None`: as few segments of equal size as 4,194,304 rows and 256 MiB of values each allow.
+    /// `None`: as few segments of equal size as 4,194,304 rows, 256 MiB of values and 256 MiB of any one column allow. A number
+    /// given here is kept to, and then the largest column of a segment must fit memory about three times.
     pub rows_per_segment: Option<u64>,
     /// Threads that build segments, beside the one that reads.
     pub threads: usize,
@@ -107,7 +108,9 @@ impl IngestJob {
         let sorted_by = order.as_ref().map(|o| o.columns().to_vec()).unwrap_or_default();
         let mut store = RowStore::new(order, types, Arc::clone(&dir), limits.run);
         self.read(&mut store, &sorted_by, &mut rejects, input_bytes, on_progress, cancel)?;
-        let (rows, bytes, rows_rejected) = (store.rows(), store.bytes(), rejects.count);
+        let (rows, rows_rejected) = (store.rows(), rejects.count);
+        let rows_per_segment =
+            rows_per_segment(rows, store.bytes(), store.largest_column_bytes(), self.options.rows_per_segment);
         let reject_file = rejects.finish()?.map(PathBuf::from);
         let on_built = |rows_built: u64| {
             on_progress(&Progress {
@@ -122,15 +125,7 @@ impl IngestJob {
         on_built(0);
         let segments = build_all(
             store.finish()?,
-            &Building {
-                plan: &plan,
-                rows_per_segment: rows_per_segment(rows, bytes, self.options.rows_per_segment),
-                threads,
-                limits,
-                dir: &dir,
-                cancel,
-                on_built: &on_built,
-            },
+            &Building { plan: &plan, rows_per_segment, threads, limits, dir: &dir, cancel, on_built: &on_built },
         )?;
         Ok(IngestReport { segments, rows, rows_rejected, reject_file, input_bytes })
     }

@@ -34,15 +34,19 @@ impl SegmentRows {
                 Ok(gather(&of, &order[range.clone()], data_type))
             }
             SegmentRows::Memory { chunks, range } => {
-                let mut out = Joined::new(data_type, self.rows());
-                for (i, rows) in overlaps(chunks.iter().map(|c| c.rows), range) {
+                let parts = overlaps(chunks.iter().map(|c| c.rows), range);
+                let strings = parts.iter().map(|(i, _)| chunks[*i].columns[c].data.string_bytes()).sum();
+                let mut out = Joined::new(data_type, self.rows(), strings);
+                for (i, rows) in parts {
                     out.append(&chunks[i].columns[c], rows);
                 }
                 Ok(out.column())
             }
             SegmentRows::Disk { run, range } => {
-                let mut out = Joined::new(data_type, self.rows());
-                for (i, rows) in overlaps((0..run.chunk_count()).map(|i| run.chunk_rows(i)), range) {
+                let parts = overlaps((0..run.chunk_count()).map(|i| run.chunk_rows(i)), range);
+                let strings = parts.iter().map(|(i, _)| run.string_bytes(*i, c)).sum();
+                let mut out = Joined::new(data_type, self.rows(), strings);
+                for (i, rows) in parts {
                     out.append(&run.read_column(i, c)?, rows);
                 }
                 Ok(out.column())
@@ -55,17 +59,21 @@ impl SegmentRows {
 pub(super) struct Joined {
     data_type: DataType,
     rows: usize,
+    strings: usize,
     column: Option<Column>,
 }
 
 impl Joined {
-    pub(super) fn new(data_type: DataType, rows: u64) -> Self {
-        Self { data_type, rows: usize::try_from(rows).unwrap_or(0), column: None }
+    /// For so many rows, with so many bytes of strings as they are: a large column that grew by doubling would need twice
+    /// its memory.
+    pub(super) fn new(data_type: DataType, rows: u64, strings: u64) -> Self {
+        let size = |n: u64| usize::try_from(n).unwrap_or(0);
+        Self { data_type, rows: size(rows), strings: size(strings), column: None }
     }
 
     pub(super) fn append(&mut self, part: &Column, rows: Range<usize>) {
         let column = self.column.get_or_insert_with(|| Column {
-            data: Data::with_capacity(self.data_type, self.rows, 0),
+            data: Data::with_capacity(self.data_type, self.rows, self.strings),
             nulls: None,
             lists: part.lists.is_some().then(|| vec![0]),
         });

@@ -111,6 +111,11 @@ impl Run {
         self.chunks[chunk].rows
     }
 
+    /// Bytes of the byte strings that a column of a chunk holds as they are.
+    pub(crate) fn string_bytes(&self, chunk: usize, column: usize) -> u64 {
+        self.chunks[chunk].parts[column].data
+    }
+
     /// Bytes of the largest chunk.
     pub(crate) fn chunk_bytes_max(&self) -> u64 {
         self.chunks.iter().map(|c| c.bytes).max().unwrap_or(0)

@@ -25,6 +25,8 @@ pub(crate) struct RowStore {
     runs: Vec<Run>,
     rows: u64,
     bytes: u64,
+    /// Bytes of each column as its writer will hold it.
+    column_bytes: Vec<u64>,
 }
 
 /// All rows of a job, ready to be put in order.
@@ -41,6 +43,7 @@ pub(crate) enum Stored {
 
 impl RowStore {
     pub(crate) fn new(order: Option<SortOrder>, types: Arc<[DataType]>, dir: Arc<SpillDir>, limit: u64) -> Self {
+        let columns = types.len();
         Self {
             order,
             types,
@@ -52,6 +55,7 @@ impl RowStore {
             runs: Vec::new(),
             rows: 0,
             bytes: 0,
+            column_bytes: vec![0; columns],
         }
     }
 
@@ -63,6 +67,11 @@ impl RowStore {
         self.bytes
     }
 
+    /// Bytes of the largest column as its writer will hold it: a whole column of a segment is in memory then.
+    pub(crate) fn largest_column_bytes(&self) -> u64 {
+        self.column_bytes.iter().copied().max().unwrap_or(0)
+    }
+
     pub(crate) fn push(&mut self, chunk: Chunk) -> Result<()> {
         if chunk.rows == 0 {
             return Ok(());
@@ -71,6 +80,9 @@ impl RowStore {
         let bytes = chunk.bytes();
         self.rows += chunk.rows as u64;
         self.bytes += bytes;
+        for (total, column) in self.column_bytes.iter_mut().zip(&chunk.columns) {
+            *total += column.data.expanded_bytes();
+        }
         self.held_rows += chunk.rows as u64;
         self.chunk_bytes += bytes;
         self.chunks.push(chunk);
@@ -102,7 +114,7 @@ impl RowStore {
                 .iter()
                 .zip(self.types.iter())
                 .map(|(column, t)| {
-                    let mut out = Joined::new(*t, part.len() as u64);
+                    let mut out = Joined::new(*t, part.len() as u64, 0);
                     out.append(column, part.clone());
                     out.column()
                 })
@@ -147,7 +159,7 @@ fn sorted_columns(chunks: Vec<Chunk>, order: &SortOrder, types: &[DataType]) -> 
     types
         .iter()
         .map(|t| {
-            let mut whole = Joined::new(*t, rows as u64);
+            let mut whole = Joined::new(*t, rows as u64, 0);
             for columns in &mut rest {
                 let part = columns.next().expect("a chunk has all columns");
                 let rows = part.rows();
