@@ -62,7 +62,7 @@ fn check(plan: &LeafPlan, params: &[Scalar], snapshot: &Arc<TableSnapshot>, shar
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn every_way_to_run_a_plan_gives_the_answer_of_the_model(seed: u64, rows in prop_oneof![1usize..40, 500usize..9000], pieces in 1usize..4, block in 1u32..5) {

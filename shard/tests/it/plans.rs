@@ -163,7 +163,13 @@ impl Plans<'_> {
         let filter = self.rng.chance(80).then(|| self.filter(2));
         let output = if self.rng.chance(70) {
             let n = self.rng.below(4);
-            Output::Groups { keys: (0..n).map(|_| self.key()).collect(), aggregates: self.aggregates(), limit: None }
+            let keys: Vec<Expr> = (0..n).map(|_| self.key()).collect();
+            let mut aggregates = self.aggregates();
+            if keys.is_empty() && aggregates.is_empty() {
+                // One group without any column cannot be told from none here.
+                aggregates.push(aggregate("count", vec![], None));
+            }
+            Output::Groups { keys, aggregates, limit: None }
         } else {
             let names = ["i", "l", "ts", "f", "d", "b", "s", "u", "t", "dec", "y", "mi", "ms"];
             let mut exprs = Vec::new();
