@@ -31,12 +31,15 @@ const ANSWER_GRACE: Duration = Duration::from_millis(500);
 struct QueryCancel {
     shards: CancelToken,
     above: Arc<AtomicBool>,
+    /// Wakes the broker, which lets go of what runs.
+    told: tokio::sync::Notify,
 }
 
 impl Cancel for QueryCancel {
     fn cancel(&self) {
         self.shards.cancel();
         self.above.store(true, Ordering::Relaxed);
+        self.told.notify_one();
     }
 }
 
@@ -107,7 +110,14 @@ impl Broker {
         };
         let executing = Instant::now();
         // What executes looks at the deadline itself; a part that does not answer at all must not hold its client.
-        let waited = tokio::time::timeout_at((deadline + ANSWER_GRACE).into(), execute(&planned, leaves.clone(), &context)).await;
+        let running = tokio::time::timeout_at((deadline + ANSWER_GRACE).into(), execute(&planned, leaves.clone(), &context));
+        // An operator above the leaves may look at the flag late; dropping the execution ends it at its next step.
+        let waited = tokio::select! {
+            waited = running => waited,
+            () = cancel.told.notified() => {
+                return Err(SqlError::new(ErrorCode::QueryCancellation, "the query was cancelled"));
+            }
+        };
         let Ok(result) = waited else {
             let message = "the shards did not answer in the query's time (timeoutMs)";
             return Err(SqlError::new(ErrorCode::BrokerTimeout, message));
