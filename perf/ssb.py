@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
-"""SSB flat: Gamay beside DuckDB, query by query in turn, in one process tree and on the same rows in the same order.
+"""SSB flat: Gamay beside DuckDB, query by query in turn, on the same rows in the same order.
 
-  perf/ssb.py --parquet ssb.parquet --broker http://127.0.0.1:8099 --in-process "gamay-perf in-process --data-dir DIR"
+  perf/ssb.py --parquet ssb.parquet --broker http://127.0.0.1:8099
 
-DuckDB holds the rows sorted by lo_orderdate in memory, two threads. Gamay is asked over HTTP and, with --in-process, through
-the library call that HTTP uses (a helper that reads a statement a line and prints its time and rows). Every answer is compared
-with DuckDB's. Prints one JSON document; times are medians in milliseconds.
+DuckDB holds the rows sorted by lo_orderdate in memory, two threads. Gamay is asked over HTTP. Every answer is compared with
+DuckDB's. Prints one JSON document; times are medians in milliseconds.
 """
 import argparse
 import json
 import math
 import os
-import shlex
 import statistics
-import subprocess
 import time
 import urllib.request
 
@@ -25,8 +22,7 @@ parser.add_argument("--parquet", required=True)
 parser.add_argument("--table", default="lineorder_flat")
 parser.add_argument("--sort", default="lo_orderdate")
 parser.add_argument("--queries", default=os.path.join(HERE, "queries", "ssb_flat.sql"))
-parser.add_argument("--broker")
-parser.add_argument("--in-process")
+parser.add_argument("--broker", required=True)
 parser.add_argument("--runs", type=int, default=9)
 args = parser.parse_args()
 
@@ -54,18 +50,6 @@ class Http:
         return taken, answer["resultTable"]["rows"]
 
 
-class InProcess:
-    def __init__(self, command):
-        self.process = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, sql):
-        self.process.stdin.write(sql + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert "error" not in answer, answer
-        return answer["nanos"] / 1e9, answer["rows"]
-
-
 class DuckDb:
     def __init__(self):
         self.connection = duckdb.connect(config={"threads": 2})
@@ -87,11 +71,7 @@ def geomean(values):
     return math.exp(statistics.fmean(math.log(v) for v in values))
 
 
-doors = {"duckdb": DuckDb()}
-if args.broker:
-    doors["http"] = Http(args.broker)
-if args.in_process:
-    doors["in_process"] = InProcess(args.in_process)
+doors = {"duckdb": DuckDb(), "http": Http(args.broker)}
 report, wrong = [], []
 for name, sql in statements():
     times = {door: [] for door in doors}

@@ -22,6 +22,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
+/// The name by which DataFusion tells calls apart: two percentiles of one column differ by their constants only.
+fn label(aggregate: &dyn Aggregate, params: &[Scalar]) -> String {
+    let constants: String = params.iter().map(|value| format!(" {}", shard_plan::eval::scalar_text(value))).collect();
+    format!("{}{constants}", aggregate.name())
+}
+
 /// An aggregate before the analyzer has seen it: constants of the call are split off already.
 #[derive(Debug)]
 pub struct NamedAggregate {
@@ -30,6 +36,7 @@ pub struct NamedAggregate {
     pub profile: Profile,
     /// COUNT(*): DataFusion sees an argument, the aggregate none.
     pub counts_rows: bool,
+    label: String,
     key: String,
     signature: Signature,
 }
@@ -50,6 +57,7 @@ impl NamedAggregate {
         counts_rows: bool,
     ) -> Arc<AggregateUDF> {
         Arc::new(AggregateUDF::new_from_impl(NamedAggregate {
+            label: label(aggregate.as_ref(), &params),
             key: format!("{}{params:?}{counts_rows}", aggregate.name()),
             aggregate: aggregate.clone(),
             params,
@@ -116,7 +124,7 @@ impl Hash for NamedAggregate {
 
 impl AggregateUDFImpl for NamedAggregate {
     fn name(&self) -> &str {
-        self.aggregate.name()
+        &self.label
     }
 
     fn signature(&self) -> &Signature {
@@ -154,6 +162,7 @@ pub struct BoundAggregate {
     pub params: Vec<Scalar>,
     pub result: Type,
     state: Vec<FieldRef>,
+    label: String,
     key: String,
     signature: Signature,
 }
@@ -163,6 +172,7 @@ impl BoundAggregate {
         let (args, result) = named.resolve(args)?;
         let state = named.aggregate.resolve(&args, &named.params)?.state.into_iter().map(Arc::new).collect();
         Ok(Arc::new(AggregateUDF::new_from_impl(BoundAggregate {
+            label: named.label.clone(),
             key: format!("{}{args:?}{:?}{result:?}", named.aggregate.name(), named.params),
             aggregate: named.aggregate.clone(),
             args,
@@ -213,7 +223,7 @@ impl Hash for BoundAggregate {
 
 impl AggregateUDFImpl for BoundAggregate {
     fn name(&self) -> &str {
-        self.aggregate.name()
+        &self.label
     }
 
     fn signature(&self) -> &Signature {

@@ -9,3 +9,4 @@ mod bad_input;
 mod cancel;
 mod crash;
 mod cli;
+mod slt;
