@@ -389,6 +389,12 @@ impl Pruner<'_> {
 
     fn conjunction(&mut self, parts: &[Ir]) -> Option<Option<Ir>> {
         let mut parts = parts.iter().map(|p| self.expr(p)).collect::<Option<Vec<_>>>()?;
+        // `WHERE NULL` has no type of its own; as a condition it is an unknown BOOLEAN.
+        for part in &mut parts {
+            if matches!(part, Ir::Literal(Scalar::Null(_))) {
+                *part = Ir::Literal(Scalar::Null(Type::BOOLEAN));
+            }
+        }
         Some(match parts.len() {
             0 => None,
             1 => parts.pop(),

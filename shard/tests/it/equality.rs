@@ -10,14 +10,12 @@ use shard::{Advice, BatchSource, Executor, LeafRequest, Residency, SegmentHandle
 use shard_plan::{LeafPlan, Output, Scalar};
 use std::sync::{Arc, OnceLock};
 
-/// Shards are made once per process: glommio leaks a descriptor each time.
+/// Shards are made once per process. Plain threads only: on glommio a wake-up can be lost (ARCHITECTURE.md, known faults), and
+/// a lost one would hang the test.
 fn all_shards() -> &'static [Shards] {
     static SHARDS: OnceLock<Vec<Shards>> = OnceLock::new();
     SHARDS.get_or_init(|| {
-        let mut all: Vec<Shards> = [1, 2, 4].into_iter().map(|n| shards(n, Executor::Threads)).collect();
-        // Where io_uring is refused, both are plain threads and this one says why.
-        all.push(shards(2, Executor::Auto));
-        all
+        [1, 2, 3, 4].into_iter().map(|n| shards(n, Executor::Threads)).collect()
     })
 }
 
