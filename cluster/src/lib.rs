@@ -12,21 +12,21 @@
 
 #![forbid(unsafe_code)]
 
-pub mod cli;
-pub mod node;
-pub mod options;
-pub mod data_dir;
-pub mod runtimes;
-pub mod net;
 pub mod api;
-pub mod controller;
 pub mod broker;
-pub mod server;
+pub mod cli;
+pub mod controller;
+pub mod crash_point;
+pub mod data_dir;
 pub mod deepstore;
 pub mod file_push;
-pub mod segment_value;
 pub mod metrics;
-pub mod crash_point;
+pub mod net;
+pub mod node;
+pub mod options;
+pub mod runtimes;
+pub mod segment_value;
+pub mod server;
 
 /// An error and what caused it, on one line.
 pub fn error_chain(error: &dyn std::error::Error) -> String {

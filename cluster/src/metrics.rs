@@ -72,7 +72,12 @@ impl Metrics {
             registry: Registry::default(),
         };
         let m = &metrics;
-        registry.register_with_unit("query_duration", "Time of queries by outcome", Unit::Seconds, m.query_duration.clone());
+        registry.register_with_unit(
+            "query_duration",
+            "Time of queries by outcome",
+            Unit::Seconds,
+            m.query_duration.clone(),
+        );
         registry.register("queries_running", "Queries that run now", m.queries_running.clone());
         registry.register("docs_scanned", "Rows that passed the filters of queries", m.docs_scanned.clone());
         registry.register("pushes", "Pushes of segments by outcome", m.pushes.clone());

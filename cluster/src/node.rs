@@ -17,8 +17,8 @@ use crate::server::Server;
 use cluster_catalog::{Catalog, ClusterInit};
 use cluster_types::ClusterId;
 use hwprofiles::{NodeLimits, Profile};
-use shard_plan::Registry;
 use shard::{Advice, Executor, Residency, ShardOptions, Shards};
+use shard_plan::Registry;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -80,7 +80,8 @@ impl Node {
         let data_dir = DataDir::open(&options.data_dir)?;
         let controller_socket = listener::bind("controller", options.listen, options.controller_port)?;
         let broker_socket = listener::bind("broker", options.listen, options.broker_port)?;
-        let address = |socket: &std::net::TcpListener| socket.local_addr().map_err(io_error("read the address of a listener"));
+        let address =
+            |socket: &std::net::TcpListener| socket.local_addr().map_err(io_error("read the address of a listener"));
         let (controller_address, broker_address) = (address(&controller_socket)?, address(&broker_socket)?);
 
         let catalog = Arc::new(Catalog::open(&data_dir.catalog(), ClusterInit::CreateIfMissing(new_cluster_id()?))?);
@@ -144,7 +145,16 @@ impl Node {
             took_ms = started.elapsed().as_millis(),
             "ready"
         );
-        Ok(Node { runtimes, stop, listeners, background, catalog, controller_address, broker_address, _data_dir: data_dir })
+        Ok(Node {
+            runtimes,
+            stop,
+            listeners,
+            background,
+            catalog,
+            controller_address,
+            broker_address,
+            _data_dir: data_dir,
+        })
     }
 
     pub fn controller_address(&self) -> SocketAddr {
@@ -209,7 +219,11 @@ fn machine(options: &NodeOptions) -> Result<NodeLimits, Error> {
     let profile = match &options.profile {
         None => None,
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| Error::File { action: "read", path: path.clone(), source })?;
+            let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+                action: "read",
+                path: path.clone(),
+                source,
+            })?;
             Some(Profile::parse(&path.display().to_string(), &text).map_err(Error::Profile)?)
         }
     };
@@ -231,9 +245,8 @@ fn shard_options(options: &NodeOptions, limits: &NodeLimits) -> ShardOptions {
         (ExecutorChoice::Glommio, _) | (ExecutorChoice::Auto, hwprofiles::Executor::Glommio) => Executor::Glommio,
         // Under load from other threads glommio can miss a wake-up of its executor, and a query then waits for ever; until
         // the shards guard against that, nobody gets it without asking.
-        (ExecutorChoice::Threads, _) | (ExecutorChoice::Auto, hwprofiles::Executor::Threads | hwprofiles::Executor::Auto) => {
-            Executor::Threads
-        }
+        (ExecutorChoice::Threads, _)
+        | (ExecutorChoice::Auto, hwprofiles::Executor::Threads | hwprofiles::Executor::Auto) => Executor::Threads,
     };
     let shards = options.shards.unwrap_or(limits.shards);
     let pin = (limits.pinned && options.shards.is_none()).then(|| limits.cpus.iter().map(|cpu| cpu as usize).collect());

@@ -83,7 +83,9 @@ impl CgroupLimits {
                     }
                 }
                 // The root group always says that it is exclusive.
-                "cpuset" if i + 1 < levels.len() && read("cpuset.cpu_exclusive") == Some(1) => self.exclusive_cpus = true,
+                "cpuset" if i + 1 < levels.len() && read("cpuset.cpu_exclusive") == Some(1) => {
+                    self.exclusive_cpus = true
+                }
                 _ => {}
             }
         }

@@ -42,7 +42,9 @@ impl Simd {
 impl ProcessFacts {
     pub fn current() -> ProcessFacts {
         let affinity = match rustix::thread::sched_getaffinity(None) {
-            Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(|cpu| cpu as u32).collect(),
+            Ok(set) => {
+                (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(|cpu| cpu as u32).collect()
+            }
             Err(_) => CpuSet::default(),
         };
         let memlock_bytes = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
@@ -91,7 +93,10 @@ impl Facts {
         let line = |file: &str| text(file).lines().next().unwrap_or_default().trim().to_owned();
         let meminfo = text("proc/meminfo");
         let meminfo_bytes = |key: &str| {
-            meminfo.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':').map(str::to_owned)).and_then(|t| kib(&t))
+            meminfo
+                .lines()
+                .find_map(|l| l.strip_prefix(key)?.strip_prefix(':').map(str::to_owned))
+                .and_then(|t| kib(&t))
         };
         let meminfo_count = |key: &str| {
             meminfo.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':')?.trim().parse::<u64>().ok())

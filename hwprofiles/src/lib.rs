@@ -10,17 +10,17 @@
 
 #![forbid(unsafe_code)]
 
-mod cpuset;
 mod cgroup;
-mod topology;
+mod cpuset;
+mod error;
 mod facts;
+mod limits;
 mod options;
 mod profile;
-mod limits;
-mod error;
+mod topology;
 
-pub use cpuset::CpuSet;
 pub use cgroup::CgroupLimits;
+pub use cpuset::CpuSet;
 pub use error::{Error, Result};
 pub use facts::{Facts, HugePages, ProcessFacts, Simd};
 pub use limits::{HugePageUse, NodeLimits};

@@ -89,7 +89,9 @@ impl NodeLimits {
             false => vec![None; shards as usize],
         };
         if pinned && facts.topology.nodes.is_empty() {
-            lines.push("NUMA: the layout cannot be read; memory of all nodes is used as one, scans may cross nodes".to_owned());
+            lines.push(
+                "NUMA: the layout cannot be read; memory of all nodes is used as one, scans may cross nodes".to_owned(),
+            );
         }
         if !pinned && facts.topology.nodes.len() > 1 {
             lines.push(format!(
@@ -189,7 +191,10 @@ fn memory(facts: &Facts, profile: &Profile, lines: &mut Vec<String>) -> u64 {
     let mut usable = facts.usable_memory_bytes();
     if usable == 0 {
         usable = MEMORY_UNKNOWN;
-        lines.push(format!("memory: the machine does not say how much there is; {} are planned with", show_bytes(usable)));
+        lines.push(format!(
+            "memory: the machine does not say how much there is; {} are planned with",
+            show_bytes(usable)
+        ));
     }
     let planned = (u128::from(usable) * u128::from(profile.limit_percent) / 100) as u64;
     if let Some(limit) = facts.cgroup.memory_bytes

@@ -8,9 +8,15 @@ pub enum Kind {
     /// A set of CPUs as the kernel writes it, `0-3,8`.
     CpuSet,
     /// A whole number in a range, both ends included.
-    Number { min: i64, max: i64 },
+    Number {
+        min: i64,
+        max: i64,
+    },
     /// The word `auto` or a whole number.
-    AutoOr { min: i64, max: i64 },
+    AutoOr {
+        min: i64,
+        max: i64,
+    },
     Word(&'static [&'static str]),
 }
 

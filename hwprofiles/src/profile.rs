@@ -96,7 +96,10 @@ impl Profile {
 
     /// All profiles that come with Gamay; the first is [`Profile::generic`].
     pub fn built_in() -> Vec<Profile> {
-        BUILT_IN.iter().map(|(name, text)| Profile::parse(name, text).expect("a test reads every built-in profile")).collect()
+        BUILT_IN
+            .iter()
+            .map(|(name, text)| Profile::parse(name, text).expect("a test reads every built-in profile"))
+            .collect()
     }
 
     /// Reads a profile. `name` is what errors call it until it has said its own.
@@ -223,7 +226,8 @@ impl<'a> Reader<'a> {
                     (value.as_integer().is_some_and(|n| in_range(&n, min, max)), range(min, max, option.unit))
                 }
                 (Kind::AutoOr { min, max }, value) => {
-                    let fits = value.as_str() == Some("auto") || value.as_integer().is_some_and(|n| in_range(&n, min, max));
+                    let fits =
+                        value.as_str() == Some("auto") || value.as_integer().is_some_and(|n| in_range(&n, min, max));
                     (fits, format!("\"auto\" or {}", range(min, max, option.unit)))
                 }
                 (Kind::Word(words), value) => {

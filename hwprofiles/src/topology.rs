@@ -79,7 +79,10 @@ fn caches(root: &Path) -> Caches {
     let folder = root.join("sys/devices/system/cpu/cpu0/cache");
     for index in 0..8 {
         let read = |file: &str| {
-            std::fs::read_to_string(folder.join(format!("index{index}")).join(file)).unwrap_or_default().trim().to_owned()
+            std::fs::read_to_string(folder.join(format!("index{index}")).join(file))
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
         };
         let size = size(&read("size")).unwrap_or(0);
         match (read("level").as_str(), read("type").as_str()) {

@@ -21,7 +21,10 @@ impl Machine {
         let machine = Machine { root: tempfile::tempdir().unwrap(), process };
         machine
             .file("sys/devices/system/cpu/online", &format!("0-{}\n", cpus - 1))
-            .file("proc/meminfo", "MemTotal:       16777216 kB\nHugePages_Free:        3\nHugepagesize:       2048 kB\n")
+            .file(
+                "proc/meminfo",
+                "MemTotal:       16777216 kB\nHugePages_Free:        3\nHugepagesize:       2048 kB\n",
+            )
             .file("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n")
             .file("proc/cpuinfo", "processor\t: 0\nmodel name\t: Imaginary CPU 9000 @ 3.00GHz\n");
         machine
@@ -90,7 +93,10 @@ fn a_quota_is_rounded_up_and_is_found_at_any_level() {
         assert_eq!(machine.limits().shards, shards, "{text} at {at}");
     }
     let machine = Machine::new(4);
-    machine.cgroup_v2("/a").file("sys/fs/cgroup/cpu.max", "300000 100000").file("sys/fs/cgroup/a/cpu.max", "max 100000");
+    machine
+        .cgroup_v2("/a")
+        .file("sys/fs/cgroup/cpu.max", "300000 100000")
+        .file("sys/fs/cgroup/a/cpu.max", "max 100000");
     let limits = machine.limits();
     assert_eq!(limits.shards, 3);
     assert!(line(&limits, "CPU quota").starts_with("CPU quota: 3 of 4 CPUs; 3 shards"), "{:?}", limits.lines());
@@ -102,7 +108,10 @@ fn a_quota_is_rounded_up_and_is_found_at_any_level() {
 #[test]
 fn memory_of_the_control_group() {
     let machine = Machine::new(2);
-    machine.cgroup_v2("/a").file("sys/fs/cgroup/a/memory.max", "2147483648\n").file("sys/fs/cgroup/memory.max", "max\n");
+    machine
+        .cgroup_v2("/a")
+        .file("sys/fs/cgroup/a/memory.max", "2147483648\n")
+        .file("sys/fs/cgroup/memory.max", "max\n");
     let limits = machine.limits();
     assert_eq!(limits.memory_bytes, 2 * GIB * 80 / 100);
     assert!(line(&limits, "memory").contains("allows 2 GiB of the machine's 16 GiB"), "{:?}", limits.lines());
@@ -111,7 +120,9 @@ fn memory_of_the_control_group() {
 #[test]
 fn version_1_in_a_container_and_outside() {
     // In a container the folder of the group is the root of the mount.
-    for (path, part, folder) in [("/docker/ab", "/docker/ab", ""), ("/docker/ab", "/", "docker/ab/"), ("/../..", "/", "")] {
+    for (path, part, folder) in
+        [("/docker/ab", "/docker/ab", ""), ("/docker/ab", "/", "docker/ab/"), ("/../..", "/", "")]
+    {
         let machine = Machine::new(8);
         machine
             .cgroup_v1(path, part)
@@ -168,7 +179,10 @@ fn a_profile_chooses_cpus_shards_and_edge() {
         .file("sys/devices/system/cpu/cpu0/cache/index3/size", "16M\n")
         .file("sys/devices/system/cpu/cpu0/topology/thread_siblings_list", "0,4\n");
     let facts = machine.facts();
-    assert_eq!(facts.topology.nodes.iter().map(|n| (n.id, n.memory_bytes)).collect::<Vec<_>>(), [(0, 8 * GIB), (1, 8 * GIB)]);
+    assert_eq!(
+        facts.topology.nodes.iter().map(|n| (n.id, n.memory_bytes)).collect::<Vec<_>>(),
+        [(0, 8 * GIB), (1, 8 * GIB)]
+    );
     assert_eq!((facts.topology.caches.l1d_bytes, facts.topology.caches.l3_bytes), (32 << 10, 16 << 20));
     assert_eq!(facts.topology.threads_per_core, 2);
     let profile = |text: &str| Profile::parse("p", &format!("name = \"p\"\n{text}")).unwrap();
@@ -255,7 +269,10 @@ fn profiles_are_checked_by_the_table_of_options() {
         let message = error(text);
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     };
-    check("name = \"p\"\n[memory]\nlimit_percnt = 5", &["`memory.limit_percnt`", "did you mean `memory.limit_percent`?"]);
+    check(
+        "name = \"p\"\n[memory]\nlimit_percnt = 5",
+        &["`memory.limit_percnt`", "did you mean `memory.limit_percent`?"],
+    );
     check("name = \"p\"\n[shard]\ncount = 5", &["`shard.count`", "did you mean `shards.count`?"]);
     check("name = \"p\"\nqueue_depth = 5", &["`queue_depth`", "did you mean `io.queue_depth`?"]);
     check("name = \"p\"\nmemory.limit_percent = 5", &["`memory.limit_percent` is 5", "from 10 to 95"]);

@@ -14,7 +14,11 @@ impl Client {
     /// `options` is sent as Pinot's `queryOptions` with every query.
     pub fn new(broker: &str, options: &str) -> Client {
         let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(120))).build();
-        Client { agent: config.into(), url: format!("{}/query/sql", broker.trim_end_matches('/')), options: options.to_owned() }
+        Client {
+            agent: config.into(),
+            url: format!("{}/query/sql", broker.trim_end_matches('/')),
+            options: options.to_owned(),
+        }
     }
 
     /// The time from the first byte sent to the last byte read, and the answer's text.

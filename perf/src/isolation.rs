@@ -55,7 +55,10 @@ pub fn run(options: &Options) -> Result<()> {
         .zip(&slow_times)
         .map(|(sql, t)| json!({ "sql": sql, "runs": t.len(), "median_ms": milliseconds(t.value_at_quantile(0.5)), "min_ms": milliseconds(t.min()) }))
         .collect();
-    println!("{}", serde_json::to_string_pretty(&json!({ "alone": line(&alone), "beside_slow": line(&beside), "slow": slow }))?);
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&json!({ "alone": line(&alone), "beside_slow": line(&beside), "slow": slow }))?
+    );
     Ok(())
 }
 

@@ -27,7 +27,9 @@ fn wide_tail(columns: usize, blocks: usize) -> (Vec<u8>, u64) {
             bloom: Some(BloomSpec { fpp: 0.1, max_bytes: 64 }),
             ..ColumnSpec::new(format!("column_{c:04}"), DataType::Int)
         };
-        writer.write_column(&spec, ColumnInput { values: Values::I32(&values), nulls: None, lists: None }).expect("column");
+        writer
+            .write_column(&spec, ColumnInput { values: Values::I32(&values), nulls: None, lists: None })
+            .expect("column");
     }
     let file = writer.finish_into().expect("memory").1;
     let len = Segment::tail_len(&file).expect("trailer") as usize;

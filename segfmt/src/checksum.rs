@@ -20,9 +20,5 @@ pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
 /// [`Error::Checksum`]; the caller adds column, region and block.
 pub fn verify_crc(bytes: &[u8], expected: u32) -> Result<()> {
     let found = crc32c(bytes);
-    if found == expected {
-        Ok(())
-    } else {
-        Err(Error::Checksum { place: Place::default(), expected, found })
-    }
+    if found == expected { Ok(()) } else { Err(Error::Checksum { place: Place::default(), expected, found }) }
 }

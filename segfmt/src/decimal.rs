@@ -149,8 +149,8 @@ pub fn decode(bytes: &[u8]) -> Result<BigDecimal> {
     if p.digits.is_empty() {
         return Ok(BigDecimal::from(0));
     }
-    let unscaled = BigInt::parse_bytes(&p.digits, 10)
-        .ok_or_else(|| Error::corrupt("BIG_DECIMAL bytes: digits do not parse"))?;
+    let unscaled =
+        BigInt::parse_bytes(&p.digits, 10).ok_or_else(|| Error::corrupt("BIG_DECIMAL bytes: digits do not parse"))?;
     let scale = p.digits.len() as i64 - i64::from(p.exponent);
     Ok(BigDecimal::new(if p.negative { -unscaled } else { unscaled }, scale))
 }
@@ -237,8 +237,15 @@ mod tests {
     #[test]
     fn plain_text() {
         for (from, to) in [
-            ("1.50", "1.5"), ("100", "100"), ("1e3", "1000"), ("-0.00120", "-0.0012"), ("0.000", "0"),
-            ("-12", "-12"), ("123.456", "123.456"), ("1E-3", "0.001"), ("0.5", "0.5"),
+            ("1.50", "1.5"),
+            ("100", "100"),
+            ("1e3", "1000"),
+            ("-0.00120", "-0.0012"),
+            ("0.000", "0"),
+            ("-12", "-12"),
+            ("123.456", "123.456"),
+            ("1E-3", "0.001"),
+            ("0.5", "0.5"),
         ] {
             assert_eq!(to_plain_string(&parse(from).unwrap()).unwrap(), to, "{from}");
         }

@@ -211,9 +211,7 @@ impl<'a> Dictionary<'a> {
     {
         self.check_id(id)?;
         match &self.form {
-            Form::Flat { offsets, data } => {
-                Ok(&data[offsets[id as usize] as usize..offsets[id as usize + 1] as usize])
-            }
+            Form::Flat { offsets, data } => Ok(&data[offsets[id as usize] as usize..offsets[id as usize + 1] as usize]),
             Form::Paged { index, pages } => {
                 let p = index.page_of(id);
                 let entry = index.page(p);

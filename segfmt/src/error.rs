@@ -57,7 +57,9 @@ pub enum Error {
         detail: String,
     },
     /// The file was written by a newer edition.
-    #[error("segment format version {found} is not supported (this build reads up to {supported}); upgrade before reading it")]
+    #[error(
+        "segment format version {found} is not supported (this build reads up to {supported}); upgrade before reading it"
+    )]
     UnsupportedVersion {
         /// Version in the trailer.
         found: u32,
@@ -65,7 +67,9 @@ pub enum Error {
         supported: u32,
     },
     /// A region that must be understood is not.
-    #[error("{place}: region kind {kind} version {version} is required to read this segment and unknown to this build; upgrade before reading it")]
+    #[error(
+        "{place}: region kind {kind} version {version} is required to read this segment and unknown to this build; upgrade before reading it"
+    )]
     UnknownRegion {
         /// Column that owns the region.
         place: Place,
@@ -87,7 +91,9 @@ pub enum Error {
         have: u64,
     },
     /// A checksum does not match.
-    #[error("{place}: checksum mismatch: stored {expected:08x}, computed {found:08x}; the bytes are damaged, fetch another copy")]
+    #[error(
+        "{place}: checksum mismatch: stored {expected:08x}, computed {found:08x}; the bytes are damaged, fetch another copy"
+    )]
     Checksum {
         /// Where.
         place: Place,

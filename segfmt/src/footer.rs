@@ -225,7 +225,9 @@ impl Trailer {
             return Err(Error::NotASegment { detail: format!("only {} bytes", tail.len()) });
         };
         if b[..8] != MAGIC {
-            return Err(Error::NotASegment { detail: "the magic number is missing; the file may be cut off".to_owned() });
+            return Err(Error::NotASegment {
+                detail: "the magic number is missing; the file may be cut off".to_owned(),
+            });
         }
         let (expected, found) = (buffer::u32_at(b, 60), checksum::crc32c(&b[..60]));
         if expected != found {

@@ -51,16 +51,12 @@ pub fn region(file: &[u8], column: &Column, kind: RegionKind) -> Result<AlignedB
 /// Whatever is wrong with its pages, dictionary or null bitmap.
 pub fn decode_column(file: &[u8], column: &Column) -> Result<Decoded> {
     let data_type = column.data_type();
-    let dictionary_bytes =
-        column.has_dictionary().then(|| region(file, column, RegionKind::Dictionary)).transpose()?;
+    let dictionary_bytes = column.has_dictionary().then(|| region(file, column, RegionKind::Dictionary)).transpose()?;
     let dictionary = dictionary_bytes.as_deref().map(|b| Dictionary::open(column, b)).transpose()?;
     let null_bytes = column.has_nulls().then(|| region(file, column, RegionKind::NullBitmap)).transpose()?;
     let null_blocks = null_bytes.as_deref().map(|b| NullBitmap::open(column, b)).transpose()?;
-    let mut out = Decoded {
-        values: Vec::new(),
-        lists: column.multi_value().then(|| vec![0]),
-        nulls: Bitmap::default(),
-    };
+    let mut out =
+        Decoded { values: Vec::new(), lists: column.multi_value().then(|| vec![0]), nulls: Bitmap::default() };
     for block in 0..column.blocks() {
         let at = column.page(block);
         let bytes = read(file, at.offset, u64::from(at.len))?;

@@ -193,7 +193,9 @@ impl Value {
 
     pub(crate) fn from_stored(data_type: DataType, bytes: &[u8]) -> Result<Self> {
         fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
-            bytes.try_into().map_err(|_| Error::corrupt(format!("a stored value has {} bytes, {N} expected", bytes.len())))
+            bytes
+                .try_into()
+                .map_err(|_| Error::corrupt(format!("a stored value has {} bytes, {N} expected", bytes.len())))
         }
         fn text(bytes: &[u8]) -> Result<String> {
             String::from_utf8(bytes.to_vec()).map_err(|e| Error::corrupt(format!("a stored text is not UTF-8: {e}")))
@@ -221,9 +223,9 @@ impl Value {
 
     pub(crate) fn from_int(data_type: DataType, v: i64) -> Result<Self> {
         Ok(match data_type {
-            DataType::Int => Self::Int(
-                i32::try_from(v).map_err(|_| Error::corrupt(format!("{v} does not fit an INT column")))?,
-            ),
+            DataType::Int => {
+                Self::Int(i32::try_from(v).map_err(|_| Error::corrupt(format!("{v} does not fit an INT column")))?)
+            }
             DataType::Boolean => Self::Boolean(v != 0),
             DataType::Timestamp => Self::Timestamp(v),
             _ => Self::Long(v),

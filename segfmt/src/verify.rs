@@ -4,7 +4,7 @@ use crate::buffer::{self, AlignedBuf, REGION_ALIGN};
 use crate::checksum::verify_crc;
 use crate::dictionary::Dictionary;
 use crate::error::{Error, Result};
-use crate::footer::{RegionKind, TRAILER, REGION_DATA};
+use crate::footer::{REGION_DATA, RegionKind, TRAILER};
 use crate::hash::value_hash;
 use crate::index::{BloomFilter, InvertedIndex, NullBitmap, RangeIndex, SortedIndex, ValueHashes};
 use crate::page::Page;
@@ -33,10 +33,7 @@ pub struct Report {
 ///
 /// # Errors
 /// The first thing that is wrong, with its place.
-pub fn verify_segment(
-    mut read_at: impl FnMut(u64, usize) -> Result<Vec<u8>>,
-    file_len: u64,
-) -> Result<Report> {
+pub fn verify_segment(mut read_at: impl FnMut(u64, usize) -> Result<Vec<u8>>, file_len: u64) -> Result<Report> {
     let segment = open(&mut read_at, file_len)?;
     let mut report = Report {
         rows: segment.rows(),

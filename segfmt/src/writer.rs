@@ -240,7 +240,9 @@ impl<W: Write> SegmentWriter<W> {
             let range = p.value_range(first, first + n);
             if range.len() > crate::MAX_BLOCK_VALUES as usize {
                 let limit = u64::from(crate::MAX_BLOCK_VALUES);
-                return Err(Error::too_large("the values of one block", range.len() as u64, limit).in_block(block as u32));
+                return Err(
+                    Error::too_large("the values of one block", range.len() as u64, limit).in_block(block as u32)
+                );
             }
             let (mut header, main, extra) = match choice {
                 Choice::Dictionary { ids, .. } => ids::encode(&ids[range.clone()], n as u32),
@@ -261,8 +263,8 @@ impl<W: Write> SegmentWriter<W> {
             }
             let page = encoding::build_page(header, [&ends, &main, &extra])?;
             let too_large = |what, n: u64, limit: u64| Error::too_large(what, n, limit).in_block(block as u32);
-            let len = u32::try_from(page.len())
-                .map_err(|_| too_large("a page", page.len() as u64, u64::from(u32::MAX)))?;
+            let len =
+                u32::try_from(page.len()).map_err(|_| too_large("a page", page.len() as u64, u64::from(u32::MAX)))?;
             let offset64 = u32::try_from(offset / PAGE_ALIGN as u64)
                 .map_err(|_| too_large("the pages of a column", offset, u64::from(u32::MAX) * PAGE_ALIGN as u64))?;
             let (zone_min, zone_max) = zone(p, choice, first, n);

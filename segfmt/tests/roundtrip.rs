@@ -3,22 +3,26 @@
 
 use proptest::prelude::*;
 use segfmt::fuzzing::check_roundtrip;
-use segfmt::{
-    Bitmap, BloomSpec, Codec, ColumnSpec, DataType, EncodingHint, PartitionFunction, PartitionSpec, Value,
-};
+use segfmt::{Bitmap, BloomSpec, Codec, ColumnSpec, DataType, EncodingHint, PartitionFunction, PartitionSpec, Value};
 
 fn value(data_type: DataType) -> BoxedStrategy<Value> {
     match data_type {
         DataType::Int => prop_oneof![(-20i32..20), any::<i32>()].prop_map(Value::Int).boxed(),
-        DataType::Long => prop_oneof![(-20i64..20), any::<i64>(), (0i64..40).prop_map(|v| 1_700_000_000_000 + v * 60_000)]
-            .prop_map(Value::Long)
-            .boxed(),
+        DataType::Long => {
+            prop_oneof![(-20i64..20), any::<i64>(), (0i64..40).prop_map(|v| 1_700_000_000_000 + v * 60_000)]
+                .prop_map(Value::Long)
+                .boxed()
+        }
         DataType::Timestamp => any::<i64>().prop_map(Value::Timestamp).boxed(),
         DataType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
-        DataType::Float => prop_oneof![(0i32..2000).prop_map(|v| v as f32 / 4.0), any::<f32>()].prop_map(Value::Float).boxed(),
-        DataType::Double => prop_oneof![8 => (0i32..200_000).prop_map(|v| f64::from(v) / 100.0), 1 => any::<f64>(), 1 => Just(f64::NAN)]
-            .prop_map(Value::Double)
-            .boxed(),
+        DataType::Float => {
+            prop_oneof![(0i32..2000).prop_map(|v| v as f32 / 4.0), any::<f32>()].prop_map(Value::Float).boxed()
+        }
+        DataType::Double => {
+            prop_oneof![8 => (0i32..200_000).prop_map(|v| f64::from(v) / 100.0), 1 => any::<f64>(), 1 => Just(f64::NAN)]
+                .prop_map(Value::Double)
+                .boxed()
+        }
         DataType::BigDecimal => (any::<i64>(), -3i64..6)
             .prop_map(|(v, scale)| {
                 let v = bigdecimal::BigDecimal::new((v % 5000).into(), scale);
@@ -82,7 +86,13 @@ fn run(case: Case) {
     let (mut values, mut lists, mut nulls) = (Vec::new(), vec![0u32], Bitmap::default());
     let mut rows: Vec<Option<Vec<Value>>> = rows
         .into_iter()
-        .map(|r| if !spec.multi_value && r.as_ref().is_some_and(Vec::is_empty) { Some(vec![spec.default_null.clone()]) } else { r })
+        .map(|r| {
+            if !spec.multi_value && r.as_ref().is_some_and(Vec::is_empty) {
+                Some(vec![spec.default_null.clone()])
+            } else {
+                r
+            }
+        })
         .collect();
     if sort && !spec.multi_value {
         let key = |r: &Option<Vec<Value>>| r.as_ref().map_or(spec.default_null.clone(), |v| v[0].clone());
@@ -169,7 +179,10 @@ fn raw_integers_choose_by_size() {
     let random = |i: i64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64);
     assert_eq!(encode(vec![7; 1000]), (Encoding::IntConstant, 64));
     assert_eq!(encode((0..4096).map(|i| 1000 + (random(i) & 0xff)).collect()), (Encoding::IntFor, 64 + 8 * 64 * 8));
-    assert_eq!(encode((0..4096).map(|i| 1_700_000_000_000 + i * 1000).collect()), (Encoding::IntDelta, 64 + 8 * 64 + 64));
+    assert_eq!(
+        encode((0..4096).map(|i| 1_700_000_000_000 + i * 1000).collect()),
+        (Encoding::IntDelta, 64 + 8 * 64 + 64)
+    );
     assert_eq!(encode((0..512).map(random).collect()).0, Encoding::IntFor);
 }
 
@@ -201,5 +214,7 @@ fn input_that_does_not_fit() {
     assert!(fail(&many, lists).contains("list offsets"));
     let mut writer = SegmentWriter::new(Vec::new(), info()).unwrap();
     writer.write_column(&int, plain(Values::I32(&[1, 2]))).unwrap();
-    assert!(writer.write_column(&int, plain(Values::I32(&[1, 2]))).unwrap_err().to_string().contains("no other column"));
+    assert!(
+        writer.write_column(&int, plain(Values::I32(&[1, 2]))).unwrap_err().to_string().contains("no other column")
+    );
 }

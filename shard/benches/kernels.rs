@@ -37,7 +37,9 @@ fn kernels(c: &mut Criterion) {
                 b.iter(|| groups().for_each(|g| unpack(simd, width, g, std::hint::black_box(&mut out))));
             });
             group.bench_function(BenchmarkId::new("sum", width), |b| {
-                b.iter(|| groups().map(|g| masked_sum(simd, width, g, &[0x5555_aaaa_f0f0_0f0f; GROUP_WORDS])).sum::<u64>());
+                b.iter(|| {
+                    groups().map(|g| masked_sum(simd, width, g, &[0x5555_aaaa_f0f0_0f0f; GROUP_WORDS])).sum::<u64>()
+                });
             });
         }
         let mask: Vec<u64> = (0..ROWS as u64 / 64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();

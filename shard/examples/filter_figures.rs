@@ -55,7 +55,12 @@ fn main() {
                 }
                 passed
             });
-            println!("{width:5}  {percent:9} %  {:8.2}  {:5.1}  {:.4}", rate / 1e9, rate * f64::from(width) / 8e9, passed as f64 / (groups * GROUP) as f64);
+            println!(
+                "{width:5}  {percent:9} %  {:8.2}  {:5.1}  {:.4}",
+                rate / 1e9,
+                rate * f64::from(width) / 8e9,
+                passed as f64 / (groups * GROUP) as f64
+            );
         }
     }
     // 24 bits a row of raw values beside 4 bits a row of ids.

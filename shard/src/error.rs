@@ -16,7 +16,9 @@ pub enum Error {
     #[error(transparent)]
     Plan(#[from] shard_plan::Error),
     /// The query needs more memory than it may use.
-    #[error("query needs more than its memory limit of {limit} bytes in {operator} ({used} in use); narrow the query or raise the limit")]
+    #[error(
+        "query needs more than its memory limit of {limit} bytes in {operator} ({used} in use); narrow the query or raise the limit"
+    )]
     Memory { limit: u64, used: u64, operator: &'static str },
     /// The query ran past its deadline.
     #[error("query ran past its time limit after {scanned} rows; narrow the query or raise timeoutMs")]

@@ -11,8 +11,8 @@ use cluster_types::{Generation, SegmentOrdinal, TableIncarnation, TableVersion, 
 
 use crate::command::{
     AbortPush, Body, Command, CreateTable, DropSchema, DropSegments, DropTable, Finalize, NewSegment, Outcome,
-    PurgeTombstones, PushMode, PushSegments, PutSchema, RESERVATION_MS, ROWS_MAX, Rejection, ReserveSegments, SetConfig,
-    SetTableState, UpdateTable,
+    PurgeTombstones, PushMode, PushSegments, PutSchema, RESERVATION_MS, ROWS_MAX, Rejection, ReserveSegments,
+    SetConfig, SetTableState, UpdateTable,
 };
 use crate::state::{
     Document, LEVEL_MAX, OperationRow, Reservation, SchemaRow, Segment, StagedPush, State, Subject, Table, Tombstone,
@@ -285,8 +285,12 @@ impl State {
     fn void_reservations(&mut self, incarnation: TableIncarnation) {
         let oldest = self.log_time_ms.saturating_sub(RESERVATION_MS);
         let Some(table) = self.tables.get(&incarnation) else { return };
-        let stale: Vec<_> =
-            table.reserved.iter().filter(|(_, r)| r.since_ms < oldest).map(|(slot, r)| (*slot, r.name.clone())).collect();
+        let stale: Vec<_> = table
+            .reserved
+            .iter()
+            .filter(|(_, r)| r.since_ms < oldest)
+            .map(|(slot, r)| (*slot, r.name.clone()))
+            .collect();
         let pushes: Vec<_> = table.staged.iter().filter(|(_, s)| s.since_ms < oldest).map(|(push, _)| *push).collect();
         for (slot, name) in stale {
             let table_name = self.change_unseen(incarnation, |table| {
@@ -572,7 +576,10 @@ fn check_segment(segment: &NewSegment) -> Result<(), Rejection> {
         check_text("partition function", &partition.function)?;
         check_count("the number of partitions of a segment", partition.ids.len(), 1_000)?;
         if partition.ids.iter().any(|id| *id >= partition.partitions) {
-            return Err(invalid("partition", format!("segment `{}` is in a partition that is not there", segment.name)));
+            return Err(invalid(
+                "partition",
+                format!("segment `{}` is in a partition that is not there", segment.name),
+            ));
         }
     }
     Ok(())

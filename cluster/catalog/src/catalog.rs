@@ -149,7 +149,8 @@ impl Catalog {
     }
 
     fn new(log: Log, state: State, recovery: Recovery, options: Options) -> Catalog {
-        let writer = Writer { log, floor_ms: state.log_time_ms(), since_snapshot: recovery.replayed, snapshot_error: None };
+        let writer =
+            Writer { log, floor_ms: state.log_time_ms(), since_snapshot: recovery.replayed, snapshot_error: None };
         Catalog {
             writer: Mutex::new(writer),
             state: ArcSwap::from_pointee(state),

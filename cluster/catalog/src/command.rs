@@ -351,8 +351,7 @@ impl Command {
     /// The bytes of a log entry.
     pub fn encode(&self, log_time_ms: i64) -> Result<Vec<u8>> {
         let body = self.body.to_json().expect("bodies have only text keys");
-        let wire =
-            Wire { v: VERSION, time: log_time_ms, op: self.operation, kind: self.body.kind().to_owned(), body };
+        let wire = Wire { v: VERSION, time: log_time_ms, op: self.operation, kind: self.body.kind().to_owned(), body };
         let bytes = serde_json::to_vec(&wire).expect("bodies have only text keys");
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(Error::TooLarge { bytes: bytes.len(), limit: ENTRY_BYTES_MAX });

@@ -15,14 +15,23 @@ pub enum Error {
 
     /// A read or write of the store failed.
     #[error("cannot {action} `{file}` of the catalog")]
-    Io { action: &'static str, file: String, #[source] source: io::Error },
+    Io {
+        action: &'static str,
+        file: String,
+        #[source]
+        source: io::Error,
+    },
 
     /// The store holds bytes that were acknowledged and are not what was written.
-    #[error("the catalog is damaged: `{file}` at byte {offset}: {reason}; restore the file or recover from a backup, the node does not start on a part of it")]
+    #[error(
+        "the catalog is damaged: `{file}` at byte {offset}: {reason}; restore the file or recover from a backup, the node does not start on a part of it"
+    )]
     Corrupt { file: String, offset: u64, reason: String },
 
     /// An earlier write failed; what is on the disk is unknown until the store is opened again.
-    #[error("the catalog takes no more changes since an earlier write failed ({reason}); restart the node so that it reads back what is on the disk")]
+    #[error(
+        "the catalog takes no more changes since an earlier write failed ({reason}); restart the node so that it reads back what is on the disk"
+    )]
     Poisoned { reason: String },
 
     /// The store belongs to another cluster.
@@ -42,7 +51,9 @@ pub enum Error {
     TooLarge { bytes: usize, limit: usize },
 
     /// A command in the log is of a type, or has a field, that this version does not know (R-4: it is never skipped).
-    #[error("log entry {index} cannot be understood by this version: {reason}; start the version that wrote it, or a newer one")]
+    #[error(
+        "log entry {index} cannot be understood by this version: {reason}; start the version that wrote it, or a newer one"
+    )]
     UnknownCommand { index: u64, reason: String },
 }
 

@@ -13,13 +13,13 @@
 
 #![forbid(unsafe_code)]
 
-pub mod command;
-pub mod state;
 pub mod apply;
-pub mod snapshot;
-pub mod log;
 mod catalog;
+pub mod command;
 mod error;
+pub mod log;
+pub mod snapshot;
+pub mod state;
 
 pub use catalog::{Applied, Catalog, ClusterInit, Options, Recovery, Subscription};
 pub use command::{Body, Command, NewSegment, Outcome, PushMode, Rejection, SegmentPartition};

@@ -185,8 +185,10 @@ impl State {
         })
         .map(Chunk::Operations);
         let tables = self.tables.values().flat_map(|table| table_chunks(table, None));
-        let tombstones = batches(self.tombstones.values(), CHUNK_ROWS, |t| (!matches!(t.subject, Subject::Table(_))).then(|| dump(t)))
-            .map(|rows| Chunk::Tombstones(rows.into_iter().flatten().collect()));
+        let tombstones = batches(self.tombstones.values(), CHUNK_ROWS, |t| {
+            (!matches!(t.subject, Subject::Table(_))).then(|| dump(t))
+        })
+        .map(|rows| Chunk::Tombstones(rows.into_iter().flatten().collect()));
         let dropped = self.tombstones.values().filter_map(|tombstone| match &tombstone.subject {
             Subject::Table(table) => Some(table_chunks(table, Some(dump(tombstone)))),
             Subject::Segment { .. } => None,
@@ -262,8 +264,7 @@ fn table_chunks(table: &Arc<Table>, tombstone: Option<TombstoneDump>) -> impl It
     })
     .map(Chunk::Reservations);
     let staged = table.staged.iter().flat_map(|(push, staged)| {
-        let head =
-            StagedDump { push: *push, mode: staged.mode, since_ms: staged.since_ms, parts: staged.parts };
+        let head = StagedDump { push: *push, mode: staged.mode, since_ms: staged.since_ms, parts: staged.parts };
         let rows = batches(staged.segments(), CHUNK_ROWS / 2, NewSegment::clone).map(Chunk::StagedSegments);
         std::iter::once(Chunk::Staged(head)).chain(rows)
     });
@@ -310,7 +311,8 @@ impl Decoder {
         match chunk {
             Chunk::Head(head) => self.state = Some(from_head(head)?),
             Chunk::Schema(row) => {
-                let value = SchemaRow { name: row.name.clone(), version: row.version, document: Document::new(row.document) };
+                let value =
+                    SchemaRow { name: row.name.clone(), version: row.version, document: Document::new(row.document) };
                 self.state()?.schemas.insert(row.name, Arc::new(value));
             }
             Chunk::Configs(rows) => self.state()?.configs.extend(rows),
@@ -346,7 +348,8 @@ impl Decoder {
                 }
             }
             Chunk::Staged(row) => {
-                let push = StagedPush { mode: row.mode, since_ms: row.since_ms, parts: row.parts, segments: Vec::new() };
+                let push =
+                    StagedPush { mode: row.mode, since_ms: row.since_ms, parts: row.parts, segments: Vec::new() };
                 self.staged = Some((row.push, push));
             }
             Chunk::StagedSegments(rows) => {

@@ -76,7 +76,10 @@ impl Deref for AppState {
 
 impl AppState {
     /// Runs a call of the controller on a thread that may block.
-    pub async fn control<T, E>(&self, call: impl FnOnce(&Controller) -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+    pub async fn control<T, E>(
+        &self,
+        call: impl FnOnce(&Controller) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
     where
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
@@ -93,7 +96,8 @@ impl App {
         let tables = self.controller.tables_named(table, None)?;
         let found = tables.iter().find_map(|table| Some((table.clone(), table.segment(segment)?.clone())));
         found.ok_or_else(|| {
-            let names = tables.iter().flat_map(|table| table.segments().map(|s| s.name.to_string())).collect::<Vec<_>>();
+            let names =
+                tables.iter().flat_map(|table| table.segments().map(|s| s.name.to_string())).collect::<Vec<_>>();
             let hint = did_you_mean(segment, names.iter().map(String::as_str));
             crate::controller::Error::not_found("segment", segment, hint).into()
         })

@@ -22,7 +22,9 @@ fn lookup_names(app: &AppState, headers: &HeaderMap) -> BTreeSet<String> {
     let wanted = database(headers);
     let state = app.controller.state();
     let tables = state.tables().filter(|table| table.enabled);
-    let tables = tables.filter(|table| wanted.is_none_or(|wanted| TableName::parse(&table.name).is_ok_and(|n| n.database() == wanted)));
+    let tables = tables.filter(|table| {
+        wanted.is_none_or(|wanted| TableName::parse(&table.name).is_ok_and(|n| n.database() == wanted))
+    });
     tables.flat_map(|table| [table.raw_name(), table.name.clone()]).collect()
 }
 
@@ -40,7 +42,11 @@ pub struct TablesParameter {
 /// Live brokers by table
 #[utoipa::path(get, path = "/tables/livebrokers", tag = "Table", params(TablesParameter),
     responses((status = 200, description = "`{table: [{\"host\", \"port\", \"instanceName\"}]}`")))]
-pub async fn live(State(app): State<AppState>, Query(parameter): Query<TablesParameter>, headers: HeaderMap) -> Json<Value> {
+pub async fn live(
+    State(app): State<AppState>,
+    Query(parameter): Query<TablesParameter>,
+    headers: HeaderMap,
+) -> Json<Value> {
     let mut map = by_table(&app, &headers, broker(&app));
     if let Some(tables) = parameter.tables.filter(|tables| !tables.is_empty()) {
         let wanted: Vec<&str> = tables.split(',').map(str::trim).collect();
@@ -93,13 +99,19 @@ pub async fn v2_tenant(State(app): State<AppState>, Path(tenant): Path<String>) 
 }
 
 fn check_tenant(tenant: &str) -> Result<(), ApiError> {
-    if tenant == "DefaultTenant" { Ok(()) } else { Err(ApiError::not_found(format!("tenant `{tenant}` does not exist"))) }
+    if tenant == "DefaultTenant" {
+        Ok(())
+    } else {
+        Err(ApiError::not_found(format!("tenant `{tenant}` does not exist")))
+    }
 }
 
 /// Ids of brokers by tenant and by table
 #[utoipa::path(get, path = "/brokers", tag = "Broker", responses((status = 200, description = "`{\"tenants\", \"tables\"}`")))]
 pub async fn all(State(app): State<AppState>, headers: HeaderMap) -> Json<Value> {
-    Json(json!({"tenants": {"DefaultTenant": [app.broker_id()]}, "tables": by_table(&app, &headers, app.broker_id().into())}))
+    Json(
+        json!({"tenants": {"DefaultTenant": [app.broker_id()]}, "tables": by_table(&app, &headers, app.broker_id().into())}),
+    )
 }
 
 /// Ids of brokers by table

@@ -42,7 +42,9 @@ impl From<controller::Error> for ApiError {
         let status = match &error {
             Error::NotFound { .. } => StatusCode::NOT_FOUND,
             Error::Exists { .. } => StatusCode::CONFLICT,
-            Error::Invalid(_) | Error::Document(_) | Error::Segment { .. } | Error::Ingest(_) => StatusCode::BAD_REQUEST,
+            Error::Invalid(_) | Error::Document(_) | Error::Segment { .. } | Error::Ingest(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -57,9 +59,10 @@ fn of_catalog(error: &cluster_catalog::Error) -> StatusCode {
     use cluster_catalog::Error;
     match error {
         Error::Rejected(rejection) => match rejection {
-            Rejection::NoSchema { .. } | Rejection::NoTable { .. } | Rejection::NoSegment { .. } | Rejection::NoPush { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            Rejection::NoSchema { .. }
+            | Rejection::NoTable { .. }
+            | Rejection::NoSegment { .. }
+            | Rejection::NoPush { .. } => StatusCode::NOT_FOUND,
             Rejection::SchemaInUse { .. }
             | Rejection::SchemaVersion { .. }
             | Rejection::TableExists { .. }

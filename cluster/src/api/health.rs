@@ -27,7 +27,9 @@ pub async fn readiness(State(app): State<AppState>) -> impl IntoResponse {
     let view = app.controller.server().view();
     let missing: Vec<String> = view
         .tables()
-        .flat_map(|table| table.unavailable().iter().map(move |u| format!("{}/{}: {}", table.table().name, u.segment, u.reason)))
+        .flat_map(|table| {
+            table.unavailable().iter().map(move |u| format!("{}/{}: {}", table.table().name, u.segment, u.reason))
+        })
         .collect();
     if missing.is_empty() {
         (StatusCode::OK, "OK".to_owned())

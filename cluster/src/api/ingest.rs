@@ -52,7 +52,8 @@ pub async fn from_file(
         Err(error) => Err(error),
         Ok(name) => {
             let folder = folder.clone();
-            app.control(move |controller| controller.ingest_file(&table, &path, name.as_deref(), &config, &folder)).await
+            app.control(move |controller| controller.ingest_file(&table, &path, name.as_deref(), &config, &folder))
+                .await
         }
     };
     push::discard(&folder);

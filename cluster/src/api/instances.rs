@@ -59,7 +59,8 @@ pub async fn tenants() -> Json<Value> {
 #[utoipa::path(get, path = "/databases", tag = "Database", responses((status = 200, description = "names")))]
 pub async fn databases(State(app): State<AppState>) -> Json<BTreeSet<String>> {
     let state = app.controller.state();
-    let named = state.tables().filter_map(|table| TableName::parse(&table.name).ok()).map(|name| name.database().to_owned());
+    let named =
+        state.tables().filter_map(|table| TableName::parse(&table.name).ok()).map(|name| name.database().to_owned());
     Json(named.chain(["default".to_owned()]).collect())
 }
 

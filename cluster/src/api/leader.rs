@@ -43,8 +43,11 @@ pub async fn tables(State(app): State<AppState>) -> Json<Value> {
     let state = app.controller.state();
     let mut entries = Map::new();
     for number in 0..PARTITIONS {
-        let led: Vec<String> =
-            state.tables().filter(|table| partition(&table.raw_name()) == number).map(|table| table.name.clone()).collect();
+        let led: Vec<String> = state
+            .tables()
+            .filter(|table| partition(&table.raw_name()) == number)
+            .map(|table| table.name.clone())
+            .collect();
         let entry = json!({"leadControllerId": app.controller_id(), "tableNames": led});
         entries.insert(format!("leadControllerResource_{number}"), entry);
     }

@@ -6,26 +6,26 @@
 #![allow(unused_qualifications, reason = "what utoipa's macro writes for parameters is qualified")]
 
 pub mod app;
+pub mod brokers;
 pub mod error;
+pub mod health;
+pub mod ingest;
+pub mod instances;
+pub mod leader;
+pub mod openapi;
 pub mod parameters;
 pub mod query;
-pub mod running;
-pub mod routing;
-pub mod tables;
-pub mod table_views;
-pub mod schemas;
-pub mod table_configs;
-pub mod segments;
-pub mod segment_metadata;
-pub mod uploads;
-pub mod ingest;
 pub mod receive;
-pub mod instances;
-pub mod brokers;
-pub mod leader;
-pub mod health;
-pub mod openapi;
 pub mod router;
+pub mod routing;
+pub mod running;
+pub mod schemas;
+pub mod segment_metadata;
+pub mod segments;
+pub mod table_configs;
+pub mod table_views;
+pub mod tables;
+pub mod uploads;
 
 pub use app::{App, AppState};
 pub use error::ApiError;

@@ -12,7 +12,10 @@ use utoipa::openapi::{InfoBuilder, OpenApi, PathItem};
 /// What the document says of the whole.
 pub fn info(title: &str) -> OpenApi {
     let info = InfoBuilder::new().title(title).version(env!("CARGO_PKG_VERSION"));
-    OpenApi::new(info.description(Some("Gamay speaks the REST API of Apache Pinot.")).build(), utoipa::openapi::Paths::new())
+    OpenApi::new(
+        info.description(Some("Gamay speaks the REST API of Apache Pinot.")).build(),
+        utoipa::openapi::Paths::new(),
+    )
 }
 
 /// The document of one port.
@@ -34,7 +37,8 @@ pub fn name_operations(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         let parts = path.split(['/', '{', '}']).filter(|part| !part.is_empty());
         let path = parts.collect::<Vec<_>>().join("_");
-        let all = [("get", &mut item.get), ("post", &mut item.post), ("put", &mut item.put), ("delete", &mut item.delete)];
+        let all =
+            [("get", &mut item.get), ("post", &mut item.post), ("put", &mut item.put), ("delete", &mut item.delete)];
         for (method, operation) in all {
             if let Some(operation) = operation {
                 operation.operation_id = Some(format!("{method}_{path}"));

@@ -26,7 +26,11 @@ pub async fn sql_post(State(app): State<AppState>, request: Request) -> Response
 /// Ask in SQL (parameters sql, queryOptions, trace)
 #[utoipa::path(get, path = "/query/sql", tag = "Query", params(("sql" = String, Query), ("queryOptions" = Option<String>, Query), ("trace" = Option<bool>, Query)),
     responses((status = 200, description = "rows and statistics, or `exceptions`")))]
-pub async fn sql_get(State(app): State<AppState>, parameters: Query<Vec<(String, String)>>, headers: HeaderMap) -> Response {
+pub async fn sql_get(
+    State(app): State<AppState>,
+    parameters: Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
     get(app, parameters, headers, Profile::Sse).await
 }
 
@@ -40,7 +44,11 @@ pub async fn query_post(State(app): State<AppState>, request: Request) -> Respon
 /// Ask in SQL, Pinot's multi-stage reading (parameters sql, queryOptions, trace)
 #[utoipa::path(get, path = "/query", tag = "Query", params(("sql" = String, Query), ("queryOptions" = Option<String>, Query)),
     responses((status = 200, description = "rows and statistics, or `exceptions`")))]
-pub async fn query_get(State(app): State<AppState>, parameters: Query<Vec<(String, String)>>, headers: HeaderMap) -> Response {
+pub async fn query_get(
+    State(app): State<AppState>,
+    parameters: Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
     get(app, parameters, headers, Profile::Mse).await
 }
 
@@ -54,7 +62,11 @@ pub async fn proxy_post(State(app): State<AppState>, request: Request) -> Respon
 /// Ask in SQL through the controller (parameters sql, queryOptions, trace)
 #[utoipa::path(get, path = "/sql", tag = "Query", params(("sql" = String, Query), ("queryOptions" = Option<String>, Query)),
     responses((status = 200, description = "rows and statistics, or `exceptions`")))]
-pub async fn proxy_get(State(app): State<AppState>, parameters: Query<Vec<(String, String)>>, headers: HeaderMap) -> Response {
+pub async fn proxy_get(
+    State(app): State<AppState>,
+    parameters: Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
     get(app, parameters, headers, Profile::Sse).await
 }
 
@@ -67,11 +79,21 @@ async fn post(app: AppState, request: Request, profile: Profile) -> Response {
     answer(app, query, headers, profile).await
 }
 
-async fn get(app: AppState, Query(parameters): Query<Vec<(String, String)>>, headers: HeaderMap, profile: Profile) -> Response {
+async fn get(
+    app: AppState,
+    Query(parameters): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+    profile: Profile,
+) -> Response {
     answer(app, QueryRequest::from_parameters(parameters), headers, profile).await
 }
 
-async fn answer(app: AppState, query: Result<QueryRequest, request::Error>, headers: HeaderMap, profile: Profile) -> Response {
+async fn answer(
+    app: AppState,
+    query: Result<QueryRequest, request::Error>,
+    headers: HeaderMap,
+    profile: Profile,
+) -> Response {
     let answer = match query {
         Ok(query) => app.broker.answer(query, profile, database(&headers), correlation(&headers)).await,
         Err(error) => app.broker.refuse(Answer::error(error.code, error.message)),
@@ -96,9 +118,12 @@ fn correlation(headers: &HeaderMap) -> Option<String> {
 /// Errors are status 200 with `exceptions`, unless the client asks for statuses.
 fn respond(answer: Answer, request_headers: &HeaderMap) -> Response {
     let error_code = answer.response.error_code_header();
-    let wants_status = request_headers.get(USE_HTTP_STATUS).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+    let wants_status =
+        request_headers.get(USE_HTTP_STATUS).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
     let status = match answer.error {
-        Some(code) if wants_status => StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        Some(code) if wants_status => {
+            StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        }
         _ => StatusCode::OK,
     };
     let mut response = Response::new(body(answer.into_chunks()));
@@ -136,6 +161,8 @@ pub async fn validate(State(app): State<AppState>, request: Request) -> axum::Js
     };
     axum::Json(match checked {
         Ok(()) => serde_json::json!({"validationResult": true, "errorMessage": null, "errorCode": null}),
-        Err((code, message)) => serde_json::json!({"validationResult": false, "errorMessage": message, "errorCode": code.code()}),
+        Err((code, message)) => {
+            serde_json::json!({"validationResult": false, "errorMessage": message, "errorCode": code.code()})
+        }
     })
 }

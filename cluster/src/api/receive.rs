@@ -75,7 +75,8 @@ async fn write(chunks: impl Stream<Item = Result<Bytes, String>>, path: &Path, l
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path).await.map_err(on_disk)?);
     let mut length = 0u64;
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|e| ApiError::bad_request(format!("the file broke off after {length} bytes: {e}")))?;
+        let chunk =
+            chunk.map_err(|e| ApiError::bad_request(format!("the file broke off after {length} bytes: {e}")))?;
         length += chunk.len() as u64;
         if length > limit {
             return Err(too_large(limit));

@@ -2,8 +2,8 @@
 
 use super::openapi::{self, Document};
 use super::{
-    AppState, brokers, error, health, ingest, instances, leader, query, routing, running, schemas, segment_metadata, segments,
-    table_configs, table_views, tables, uploads,
+    AppState, brokers, error, health, ingest, instances, leader, query, routing, running, schemas, segment_metadata,
+    segments, table_configs, table_views, tables, uploads,
 };
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -123,6 +123,11 @@ fn finish(routes: OpenApiRouter<AppState>, app: AppState) -> Router {
         .fallback(error::no_route)
         .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(document_limit))
-        .layer(CompressionLayer::new().gzip(true).quality(tower_http::CompressionLevel::Fastest).compress_when(SizeAbove::new(COMPRESS_ABOVE)))
+        .layer(
+            CompressionLayer::new()
+                .gzip(true)
+                .quality(tower_http::CompressionLevel::Fastest)
+                .compress_when(SizeAbove::new(COMPRESS_ABOVE)),
+        )
         .with_state(app)
 }

@@ -44,7 +44,10 @@ pub async fn cancel(
 /// Cancel a running query of a broker
 #[utoipa::path(delete, path = "/query/{brokerId}/{queryId}", tag = "Query", params(("brokerId" = String, Path), ("queryId" = String, Path)),
     responses((status = 200, description = "cancelled"), (status = 404, description = "no such query runs")))]
-pub async fn cancel_at_broker(State(app): State<AppState>, Path((broker, id)): Path<(String, String)>) -> Result<String, ApiError> {
+pub async fn cancel_at_broker(
+    State(app): State<AppState>,
+    Path((broker, id)): Path<(String, String)>,
+) -> Result<String, ApiError> {
     check_broker(&app, &broker)?;
     cancel_id(&app, &id)
 }
@@ -69,12 +72,20 @@ pub async fn cancel_client_at_broker(
 }
 
 fn check_broker(app: &AppState, broker: &str) -> Result<(), ApiError> {
-    if broker == app.broker_id() { Ok(()) } else { Err(ApiError::not_found(format!("broker `{broker}` does not exist"))) }
+    if broker == app.broker_id() {
+        Ok(())
+    } else {
+        Err(ApiError::not_found(format!("broker `{broker}` does not exist")))
+    }
 }
 
 fn cancel_id(app: &AppState, id: &str) -> Result<String, ApiError> {
     let found = id.parse().is_ok_and(|number| app.broker.running().cancel(number));
-    if found { Ok(format!("Cancelled query: {id}")) } else { Err(ApiError::not_found(format!("no query with id {id} runs"))) }
+    if found {
+        Ok(format!("Cancelled query: {id}"))
+    } else {
+        Err(ApiError::not_found(format!("no query with id {id} runs")))
+    }
 }
 
 fn cancel_client_id(app: &AppState, id: &str) -> Result<String, ApiError> {

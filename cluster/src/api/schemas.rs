@@ -41,7 +41,11 @@ impl PutParameters {
 #[utoipa::path(post, path = "/schemas", tag = "Schema", params(PutParameters), request_body = Value, responses(
     (status = 200, description = "made"), (status = 400, description = "what is wrong with it"),
     (status = 409, description = "it exists, and override=false")))]
-pub async fn create(State(app): State<AppState>, Query(parameters): Query<PutParameters>, request: Request) -> Result<Json<Value>, ApiError> {
+pub async fn create(
+    State(app): State<AppState>,
+    Query(parameters): Query<PutParameters>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
     let body = receive::document(request, app.limits.document).await?;
     let name = app
         .control(move |controller| {
@@ -65,7 +69,11 @@ pub async fn validate(State(app): State<AppState>, request: Request) -> Result<J
 /// A schema
 #[utoipa::path(get, path = "/schemas/{schemaName}", tag = "Schema", params(("schemaName" = String, Path)),
     responses((status = 200, description = "the schema"), (status = 404, description = "no such schema")))]
-pub async fn get(State(app): State<AppState>, Path(name): Path<String>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub async fn get(
+    State(app): State<AppState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     Ok(Json(config_value(app.controller.schema(&in_database(&name, &headers)?)?.document())))
 }
 
@@ -97,7 +105,11 @@ pub async fn update(
 /// Drop a schema that no table uses
 #[utoipa::path(delete, path = "/schemas/{schemaName}", tag = "Schema", params(("schemaName" = String, Path)), responses(
     (status = 200, description = "dropped"), (status = 404, description = "no such schema"), (status = 409, description = "a table uses it")))]
-pub async fn drop(State(app): State<AppState>, Path(name): Path<String>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub async fn drop(
+    State(app): State<AppState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     let name = in_database(&name, &headers)?;
     let dropped = name.clone();
     app.control(move |controller| controller.drop_schema(&name)).await?;

@@ -23,7 +23,9 @@ pub async fn all(
 ) -> Result<Json<Value>, ApiError> {
     let tables = app.controller.tables_named(&in_database(&name, &headers)?, parameter.parse()?)?;
     let rows = tables.iter().flat_map(|table| table.segments().map(move |segment| (table, segment)));
-    Ok(Json(Value::Object(rows.map(|(table, segment)| (segment.name.to_string(), Value::Object(summary(table, segment)))).collect())))
+    Ok(Json(Value::Object(
+        rows.map(|(table, segment)| (segment.name.to_string(), Value::Object(summary(table, segment)))).collect(),
+    )))
 }
 
 /// Metadata of a segment; `columns=*` or `columns=a&columns=b` adds what its footer says of columns
@@ -38,7 +40,8 @@ pub async fn one(
 ) -> Result<Json<Value>, ApiError> {
     let (table, segment) = app.segment(&in_database(&table, &headers)?, &segment)?;
     let mut answer = summary(&table, &segment);
-    let wanted: Vec<String> = parameters(query.as_deref()).into_iter().filter(|(key, _)| key == "columns").map(|(_, v)| v).collect();
+    let wanted: Vec<String> =
+        parameters(query.as_deref()).into_iter().filter(|(key, _)| key == "columns").map(|(_, v)| v).collect();
     if wanted.is_empty() {
         return Ok(Json(Value::Object(answer)));
     }
@@ -68,7 +71,8 @@ pub fn parameters(query: Option<&str>) -> Vec<(String, String)> {
         let bytes = text.as_bytes();
         let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
         while at < bytes.len() {
-            let hex = bytes.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+            let hex =
+                bytes.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
             match (bytes[at], hex) {
                 (b'%', Some(byte)) => {
                     out.push(byte);
@@ -118,7 +122,8 @@ fn summary(table: &Table, segment: &Segment) -> Map<String, Value> {
 }
 
 fn column_metadata(column: &segfmt::Column) -> segfmt::Result<Value> {
-    let bound = |value: Option<segfmt::Value>| value.map_or(Value::Null, |value| Value::String(segment_value::text(&value)));
+    let bound =
+        |value: Option<segfmt::Value>| value.map_or(Value::Null, |value| Value::String(segment_value::text(&value)));
     Ok(json!({
         "columnName": column.name(),
         "dataType": column.data_type().pinot_name(),
@@ -151,7 +156,11 @@ fn index_metadata(column: &segfmt::Column) -> Value {
 /// Digests of all segments, by name
 #[utoipa::path(get, path = "/segments/{tableName}/crc", tag = "Segment", params(("tableName" = String, Path)),
     responses((status = 200, description = "`{segment: digest}`"), (status = 404, description = "no such table")))]
-pub async fn crc(State(app): State<AppState>, Path(name): Path<String>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub async fn crc(
+    State(app): State<AppState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     let tables = app.controller.tables_named(&in_database(&name, &headers)?, None)?;
     let rows = tables.iter().flat_map(|table| table.segments());
     Ok(Json(Value::Object(rows.map(|s| (s.name.to_string(), Value::String(s.digest.clone()))).collect())))
@@ -160,7 +169,11 @@ pub async fn crc(State(app): State<AppState>, Path(name): Path<String>, headers:
 /// What the catalog knows of all segments, by name
 #[utoipa::path(get, path = "/segments/{tableName}/zkmetadata", tag = "Segment", params(("tableName" = String, Path)),
     responses((status = 200, description = "`{segment: {...}}`"), (status = 404, description = "no such table")))]
-pub async fn zk_metadata(app: State<AppState>, name: Path<String>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub async fn zk_metadata(
+    app: State<AppState>,
+    name: Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     all(app, name, Query(TypeParameter::default()), headers).await
 }
 

@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use futures_util::StreamExt;
 use cluster_catalog::PushMode;
+use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -60,7 +60,9 @@ pub async fn push(
     let headers = request.headers().clone();
     let id = app.controller.next_operation().to_string();
     let folder = app.controller.work().join(format!("segment-{id}"));
-    tokio::fs::create_dir(&folder).await.map_err(|e| ApiError::internal(format!("make a folder for the segment: {e}")))?;
+    tokio::fs::create_dir(&folder)
+        .await
+        .map_err(|e| ApiError::internal(format!("make a folder for the segment: {e}")))?;
     let path = folder.join("0.seg");
     let received = receive::file(request, &path, app.limits.file).await;
     let pushed = match received {
@@ -81,7 +83,8 @@ async fn push_file(
 ) -> Result<(String, String, push::Pushed), ApiError> {
     let table_type = parse_type(parameters.table_type.as_deref())?;
     let asked = parameters.table_name.as_deref().map(|name| in_database(name, headers)).transpose()?;
-    let mode = if parameters.allow_refresh.as_deref() == Some("false") { PushMode::Append } else { PushMode::ReplaceByName };
+    let mode =
+        if parameters.allow_refresh.as_deref() == Some("false") { PushMode::Append } else { PushMode::ReplaceByName };
     app.control(move |controller| {
         let (segment, _) = push::open(&path, "of the request")?;
         let info = segment.info();
@@ -97,7 +100,11 @@ async fn push_file(
 #[utoipa::path(post, path = "/segments", tag = "Segment", params(PushParameters),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, description = "visible"), (status = 400, description = "damaged, or it does not fit")))]
-pub async fn push_v1(app: State<AppState>, parameters: Query<PushParameters>, request: Request) -> Result<Json<Value>, ApiError> {
+pub async fn push_v1(
+    app: State<AppState>,
+    parameters: Query<PushParameters>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
     push(app, parameters, request).await
 }
 
@@ -123,12 +130,15 @@ pub async fn download(
     let (_, segment) = app.segment(&in_database(&table, &headers)?, &segment)?;
     let path = app.controller.deep_store().path(&segment.key).map_err(crate::controller::Error::from)?;
     let open = tokio::fs::File::open(&path).await;
-    let file = open.map_err(|e| ApiError::internal(format!("open segment `{}` in the deep store: {e}", segment.name)))?;
+    let file =
+        open.map_err(|e| ApiError::internal(format!("open segment `{}` in the deep store: {e}", segment.name)))?;
     let mut response = Response::new(Body::from_stream(futures_util::stream::unfold(file, next_chunk).fuse()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(segment.bytes));
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{}.seg\"", segment.name.replace('"', "_"))) {
+    if let Ok(value) =
+        HeaderValue::from_str(&format!("attachment; filename=\"{}.seg\"", segment.name.replace('"', "_")))
+    {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     Ok(response)

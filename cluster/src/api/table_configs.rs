@@ -23,7 +23,11 @@ pub async fn list(State(app): State<AppState>) -> Json<Vec<String>> {
 /// A table's schema and configs
 #[utoipa::path(get, path = "/tableConfigs/{tableName}", tag = "Table", params(("tableName" = String, Path)), responses(
     (status = 200, description = "`{\"tableName\", \"schema\", \"offline\"}`"), (status = 404, description = "no such table")))]
-pub async fn get(State(app): State<AppState>, Path(name): Path<String>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub async fn get(
+    State(app): State<AppState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     let tables = app.controller.tables_named(&in_database(&name, &headers)?, None)?;
     let schema = app.controller.schema(&tables[0].schema)?;
     let mut answer = json!({"tableName": tables[0].raw_name(), "schema": config_value(schema.document())});
@@ -55,7 +59,11 @@ fn check(controller: &Controller, body: &str) -> Result<Checked> {
         return Err(Error::Invalid(format!("tableName `{name}` does not fit the config of table `{}`", table.name)));
     }
     if table.name.raw() != schema.name() {
-        return Err(Error::Invalid(format!("schema `{}` must have the name of its table, `{}`", schema.name(), table.name.raw())));
+        return Err(Error::Invalid(format!(
+            "schema `{}` must have the name of its table, `{}`",
+            schema.name(),
+            table.name.raw()
+        )));
     }
     Ok(Checked { schema, table })
 }
@@ -97,7 +105,10 @@ pub async fn update(
             controller.table_named(&name, Some(TableType::Offline))?;
             let checked = check(controller, &body)?;
             if checked.table.name.raw() != name {
-                return Err(Error::Invalid(format!("the body is of table `{}`, not of `{name}`", checked.table.name.raw())));
+                return Err(Error::Invalid(format!(
+                    "the body is of table `{}`, not of `{name}`",
+                    checked.table.name.raw()
+                )));
             }
             controller.put_schema(&checked.schema, true, false)?;
             controller.update_table(&checked.table)?;
@@ -111,7 +122,11 @@ pub async fn update(
 /// Drop a table and its schema
 #[utoipa::path(delete, path = "/tableConfigs/{tableName}", tag = "Table", params(("tableName" = String, Path)),
     responses((status = 200, description = "dropped"), (status = 404, description = "no such table")))]
-pub async fn drop(State(app): State<AppState>, Path(name): Path<String>, headers: HeaderMap) -> std::result::Result<Json<Value>, ApiError> {
+pub async fn drop(
+    State(app): State<AppState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> std::result::Result<Json<Value>, ApiError> {
     let name = in_database(&name, &headers)?;
     let dropped = name.clone();
     app.control(move |controller| {

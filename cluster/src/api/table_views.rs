@@ -16,7 +16,11 @@ use std::sync::Arc;
 /// Bytes of a table and of its segments
 #[utoipa::path(get, path = "/tables/{tableName}/size", tag = "Table", params(("tableName" = String, Path)),
     responses((status = 200, description = "sizes"), (status = 404, description = "no such table")))]
-pub async fn size(State(app): State<AppState>, Path(name): Path<String>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub async fn size(
+    State(app): State<AppState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     let tables = app.controller.tables_named(&in_database(&name, &headers)?, None)?;
     let total: u64 = tables.iter().map(|table| table.bytes()).sum();
     let half = |table_type: TableType| {
@@ -24,7 +28,8 @@ pub async fn size(State(app): State<AppState>, Path(name): Path<String>, headers
         let segments: Map<String, Value> = table
             .segments()
             .map(|segment| {
-                let server = json!({app.server_id(): {"segmentName": &*segment.name, "diskSizeInBytes": segment.bytes}});
+                let server =
+                    json!({app.server_id(): {"segmentName": &*segment.name, "diskSizeInBytes": segment.bytes}});
                 let sizes = json!({
                     "reportedSizeInBytes": segment.bytes,
                     "estimatedSizeInBytes": segment.bytes,

@@ -14,14 +14,20 @@ use utoipa::IntoParams;
 
 /// Names of all tables: raw ones, or with their type where a type is asked for
 #[utoipa::path(get, path = "/tables", tag = "Table", params(TypeParameter), responses((status = 200, description = "`{\"tables\": [...]}`")))]
-pub async fn list(State(app): State<AppState>, Query(parameter): Query<TypeParameter>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub async fn list(
+    State(app): State<AppState>,
+    Query(parameter): Query<TypeParameter>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     let wanted = parameter.parse()?;
     let state = app.controller.state();
     let database = database(&headers);
     let names: BTreeSet<String> = state
         .tables()
         .filter(|table| wanted.is_none_or(|wanted| table.table_type() == wanted))
-        .filter(|table| database.is_none_or(|wanted| TableName::parse(&table.name).is_ok_and(|name| name.database() == wanted)))
+        .filter(|table| {
+            database.is_none_or(|wanted| TableName::parse(&table.name).is_ok_and(|name| name.database() == wanted))
+        })
         .map(|table| if wanted.is_some() { table.name.clone() } else { table.raw_name() })
         .collect();
     Ok(Json(json!({"tables": names})))
@@ -152,7 +158,12 @@ pub async fn set_state(
     let enabled = match parameters.state.as_deref() {
         Some("enable") => true,
         Some("disable") => false,
-        other => return Err(ApiError::bad_request(format!("state `{}` is neither enable nor disable", other.unwrap_or_default()))),
+        other => {
+            return Err(ApiError::bad_request(format!(
+                "state `{}` is neither enable nor disable",
+                other.unwrap_or_default()
+            )));
+        }
     };
     let (name, table_type) = (in_database(&name, &headers)?, parse_type(parameters.table_type.as_deref())?);
     let name = app
@@ -162,13 +173,19 @@ pub async fn set_state(
             Ok::<_, crate::controller::Error>(table.name.clone())
         })
         .await?;
-    Ok(Json(json!({"status": format!("Request to {} table '{name}' is successful", if enabled { "enable" } else { "disable" })})))
+    Ok(Json(
+        json!({"status": format!("Request to {} table '{name}' is successful", if enabled { "enable" } else { "disable" })}),
+    ))
 }
 
 /// The schema of a table
 #[utoipa::path(get, path = "/tables/{tableName}/schema", tag = "Table", params(("tableName" = String, Path)),
     responses((status = 200, description = "the schema"), (status = 404, description = "no such table")))]
-pub async fn schema(State(app): State<AppState>, Path(name): Path<String>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub async fn schema(
+    State(app): State<AppState>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     let tables = app.controller.tables_named(&in_database(&name, &headers)?, None)?;
     let row = app.controller.schema(&tables[0].schema)?;
     Ok(Json(config_value(row.document())))

@@ -36,7 +36,9 @@ pub fn parse_mode(text: Option<&str>) -> Result<PushMode, ApiError> {
         None | Some("append") => Ok(PushMode::Append),
         Some("replaceByName") => Ok(PushMode::ReplaceByName),
         Some("replaceAll") => Ok(PushMode::ReplaceAll),
-        Some(other) => Err(ApiError::bad_request(format!("mode `{other}` is none of append, replaceByName, replaceAll"))),
+        Some(other) => {
+            Err(ApiError::bad_request(format!("mode `{other}` is none of append, replaceByName, replaceAll")))
+        }
     }
 }
 
@@ -71,16 +73,20 @@ pub async fn begin(
 /// Reserve the numbers that segments carry in their footers
 #[utoipa::path(post, path = "/pushes/{pushId}/reserve", tag = "Push", params(("pushId" = String, Path)), request_body = Vec<String>,
     responses((status = 200, description = "`{\"slots\": [{\"name\", \"ordinal\", \"generation\"}]}`")))]
-pub async fn reserve(State(app): State<AppState>, Path(id): Path<String>, Json(names): Json<Vec<String>>) -> Result<Json<Value>, ApiError> {
+pub async fn reserve(
+    State(app): State<AppState>,
+    Path(id): Path<String>,
+    Json(names): Json<Vec<String>>,
+) -> Result<Json<Value>, ApiError> {
     let answer = app
         .control(move |controller| {
             let upload = controller.uploads().get(&id)?;
             let state = controller.state();
             let table = state.table(upload.table).ok_or_else(|| dropped(&id))?;
             let slots = controller.reserve(table, names.clone())?;
-            let slots = names.iter().zip(slots).map(|(name, (ordinal, generation))| {
-                json!({"name": name, "ordinal": ordinal.0, "generation": generation.0})
-            });
+            let slots = names.iter().zip(slots).map(
+                |(name, (ordinal, generation))| json!({"name": name, "ordinal": ordinal.0, "generation": generation.0}),
+            );
             Ok::<_, crate::controller::Error>(json!({"slots": slots.collect::<Vec<_>>()}))
         })
         .await?;
@@ -114,7 +120,8 @@ pub async fn commit(State(app): State<AppState>, Path(id): Path<String>) -> Resu
     let pushed = app
         .control(move |controller| {
             let upload = controller.uploads().take(&id)?;
-            let files = upload.segments().map(|(name, path)| SegmentFile { name: name.to_owned(), path: path.to_owned() });
+            let files =
+                upload.segments().map(|(name, path)| SegmentFile { name: name.to_owned(), path: path.to_owned() });
             let state = controller.state();
             let table = state.table(upload.table).cloned().ok_or_else(|| dropped(&id));
             let pushed = table.and_then(|table| controller.push(&table, files.collect(), upload.mode));

@@ -184,7 +184,8 @@ mod tests {
         let columns = vec![ResultColumn { name: "a".into(), ty: Type::STRING }];
         let value: serde_json::Value = serde_json::from_str(&text(answer(columns, vec![])).0).unwrap();
         assert_eq!(value["resultTable"]["rows"], serde_json::json!([]));
-        let value: serde_json::Value = serde_json::from_str(&text(Answer::error(ErrorCode::SqlParsing, "x")).0).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_str(&text(Answer::error(ErrorCode::SqlParsing, "x")).0).unwrap();
         assert!(value.get("resultTable").is_none());
         assert_eq!(value["exceptions"][0]["errorCode"], 150);
     }

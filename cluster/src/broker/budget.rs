@@ -13,7 +13,11 @@ pub struct QueryBudget {
 
 impl QueryBudget {
     pub fn new(limit: u64) -> QueryBudget {
-        QueryBudget { limit: usize::try_from(limit).unwrap_or(usize::MAX), held: AtomicUsize::new(0), most: AtomicUsize::new(0) }
+        QueryBudget {
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            held: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
     }
 
     /// The most that was held at once.

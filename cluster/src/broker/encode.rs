@@ -249,41 +249,37 @@ mod tests {
 
     #[test]
     fn integers_are_exact() {
-        assert_eq!(encode(Int64Array::from(vec![Some(i64::MIN), Some(9_007_199_254_740_993), None])), [
-            "[-9223372036854775808]",
-            "[9007199254740993]",
-            "[null]"
-        ]);
+        assert_eq!(
+            encode(Int64Array::from(vec![Some(i64::MIN), Some(9_007_199_254_740_993), None])),
+            ["[-9223372036854775808]", "[9007199254740993]", "[null]"]
+        );
         assert_eq!(encode(Int32Array::from(vec![i32::MIN])), ["[-2147483648]"]);
     }
 
     #[test]
     fn floats_have_the_shortest_digits() {
         let doubles = vec![1.0, 0.1, -2.5, 1e21, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 5e-324];
-        assert_eq!(encode(Float64Array::from(doubles)), [
-            "[1.0]",
-            "[0.1]",
-            "[-2.5]",
-            "[1e21]",
-            "[\"NaN\"]",
-            "[\"Infinity\"]",
-            "[\"-Infinity\"]",
-            "[5e-324]"
-        ]);
+        assert_eq!(
+            encode(Float64Array::from(doubles)),
+            ["[1.0]", "[0.1]", "[-2.5]", "[1e21]", "[\"NaN\"]", "[\"Infinity\"]", "[\"-Infinity\"]", "[5e-324]"]
+        );
         assert_eq!(encode(Float32Array::from(vec![0.1f32, 16_777_216.0])), ["[0.1]", "[16777216.0]"]);
     }
 
     #[test]
     fn timestamps_as_java_writes_them() {
         let values = vec![0, 1_000_000_000_123, 120, -1, -62_135_596_800_000, i64::MAX];
-        assert_eq!(encode(TimestampMillisecondArray::from(values)), [
-            "[\"1970-01-01 00:00:00.0\"]",
-            "[\"2001-09-09 01:46:40.123\"]",
-            "[\"1970-01-01 00:00:00.12\"]",
-            "[\"1969-12-31 23:59:59.999\"]",
-            "[\"0001-01-01 00:00:00.0\"]",
-            "[\"9223372036854775807\"]"
-        ]);
+        assert_eq!(
+            encode(TimestampMillisecondArray::from(values)),
+            [
+                "[\"1970-01-01 00:00:00.0\"]",
+                "[\"2001-09-09 01:46:40.123\"]",
+                "[\"1970-01-01 00:00:00.12\"]",
+                "[\"1969-12-31 23:59:59.999\"]",
+                "[\"0001-01-01 00:00:00.0\"]",
+                "[\"9223372036854775807\"]"
+            ]
+        );
     }
 
     #[test]

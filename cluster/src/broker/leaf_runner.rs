@@ -81,7 +81,10 @@ fn batches_through_the_wire(batches: Vec<arrow_array::RecordBatch>) -> Result<Ve
 fn statistics(stats: shard::LeafStats, segments: u64, missing: u64) -> LeafStats {
     let line = |o: &shard::OperatorProfile| {
         let micros = o.nanos / 1000;
-        format!("{} {} rows_in={} rows_out={} bytes={} time={micros}us", o.name, o.detail, o.rows_in, o.rows_out, o.bytes)
+        format!(
+            "{} {} rows_in={} rows_out={} bytes={} time={micros}us",
+            o.name, o.detail, o.rows_in, o.rows_out, o.bytes
+        )
     };
     LeafStats {
         num_docs_scanned: stats.num_docs_scanned,

@@ -6,14 +6,14 @@
 //!
 //! A query has one view of the tables, one deadline, one budget and one cancel flag from its first step to its last.
 
-pub mod request;
-pub mod running;
+pub mod answer;
 pub mod budget;
+pub mod encode;
 pub mod leaf_runner;
 pub mod query;
+pub mod request;
+pub mod running;
 pub mod statistics;
-pub mod encode;
-pub mod answer;
 
 use crate::metrics::Metrics;
 use crate::server::Server;

@@ -10,7 +10,9 @@ use super::statistics;
 use crate::metrics::QueryOutcome;
 use crate::server::view::View;
 use cluster_sql::explain::{explain, explain_analyze};
-use cluster_sql::{ExecuteContext, Explain, Planned, Profile, QueryOptions, QueryResult, SqlError, SqlRequest, execute};
+use cluster_sql::{
+    ExecuteContext, Explain, Planned, Profile, QueryOptions, QueryResult, SqlError, SqlRequest, execute,
+};
 use cluster_types::{BrokerResponse, ErrorCode, QueryException};
 use shard::CancelToken;
 use std::sync::Arc;
@@ -45,7 +47,13 @@ impl Cancel for QueryCancel {
 
 impl Broker {
     /// Answers a query. Dropping the future, as when the client goes away, cancels it.
-    pub async fn answer(&self, query: QueryRequest, door: Profile, database: Option<String>, correlation: Option<String>) -> Answer {
+    pub async fn answer(
+        &self,
+        query: QueryRequest,
+        door: Profile,
+        database: Option<String>,
+        correlation: Option<String>,
+    ) -> Answer {
         let started = Instant::now();
         let id = self.running.next_id();
         let mut client_id = query.option("clientQueryId").map(str::to_owned);
@@ -110,7 +118,8 @@ impl Broker {
         };
         let executing = Instant::now();
         // What executes looks at the deadline itself; a part that does not answer at all must not hold its client.
-        let running = tokio::time::timeout_at((deadline + ANSWER_GRACE).into(), execute(&planned, leaves.clone(), &context));
+        let running =
+            tokio::time::timeout_at((deadline + ANSWER_GRACE).into(), execute(&planned, leaves.clone(), &context));
         // An operator above the leaves may look at the flag late; dropping the execution ends it at its next step.
         let waited = tokio::select! {
             waited = running => waited,
@@ -132,7 +141,13 @@ impl Broker {
         Ok(complete(&planned, result, leaves.take_unavailable(), trace))
     }
 
-    fn plan(&self, query: QueryRequest, door: Profile, database: Option<String>, view: &View) -> Result<Planned, SqlError> {
+    fn plan(
+        &self,
+        query: QueryRequest,
+        door: Profile,
+        database: Option<String>,
+        view: &View,
+    ) -> Result<Planned, SqlError> {
         let mut options = QueryOptions::default();
         if let Some(database) = database {
             options.set("database", &database);
@@ -157,7 +172,9 @@ impl Broker {
 
     /// Waits for a slot and for memory; what does not come before the deadline is Pinot's error 211.
     async fn admit(&self, deadline: Instant) -> Result<tokio::sync::OwnedSemaphorePermit, SqlError> {
-        let full = |what: String| SqlError::new(ErrorCode::ServerOutOfCapacity, format!("{what}; ask again later or raise timeoutMs"));
+        let full = |what: String| {
+            SqlError::new(ErrorCode::ServerOutOfCapacity, format!("{what}; ask again later or raise timeoutMs"))
+        };
         let Some(slot) = self.running.slot(deadline).await else {
             return Err(full(format!("{} queries run already, which is the most", self.running.limit())));
         };

@@ -32,8 +32,8 @@ impl Error {
 impl QueryRequest {
     /// Reads `{"sql": ..., "queryOptions": ..., "trace": ...}`. Other keys are Pinot's of older days and are let pass.
     pub fn from_json(body: &[u8]) -> Result<QueryRequest, Error> {
-        let value: Value =
-            serde_json::from_slice(body).map_err(|e| Error::json(format!("the body is not JSON: {e}; send {{\"sql\": \"...\"}}")))?;
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|e| Error::json(format!("the body is not JSON: {e}; send {{\"sql\": \"...\"}}")))?;
         let Value::Object(object) = value else {
             return Err(Error::json("the body is not a JSON object; send {\"sql\": \"...\"}"));
         };

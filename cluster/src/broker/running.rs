@@ -75,7 +75,8 @@ impl RunningQueries {
             let cut = (0..=LISTED_BYTES).rev().find(|at| sql.is_char_boundary(*at)).unwrap_or(0);
             sql.truncate(cut);
         }
-        let entry = Entry { sql, client_id: client_id.map(str::to_owned), started: Instant::now(), cancel: cancel.clone() };
+        let entry =
+            Entry { sql, client_id: client_id.map(str::to_owned), started: Instant::now(), cancel: cancel.clone() };
         self.lock().insert(id, entry);
         Guard { queries: self.clone(), id, cancel, done: false }
     }
@@ -112,8 +113,12 @@ impl RunningQueries {
 
     /// Cancels all queries with the id that their client gave. False: none runs.
     pub fn cancel_client(&self, client_id: &str) -> bool {
-        let found: Vec<_> =
-            self.lock().values().filter(|e| e.client_id.as_deref() == Some(client_id)).map(|e| e.cancel.clone()).collect();
+        let found: Vec<_> = self
+            .lock()
+            .values()
+            .filter(|e| e.client_id.as_deref() == Some(client_id))
+            .map(|e| e.cancel.clone())
+            .collect();
         found.iter().for_each(|cancel| cancel.cancel());
         !found.is_empty()
     }

@@ -31,7 +31,12 @@ pub fn tables(args: TablesArgs) -> Result<()> {
     }
     let number = |table: &Value, key: &str| Value::String(grouped(table[key].as_u64().unwrap_or(0)));
     let row = |table: &Value| {
-        vec![table["tableName"].clone(), number(table, "numRows"), number(table, "numSegments"), number(table, "diskSizeInBytes")]
+        vec![
+            table["tableName"].clone(),
+            number(table, "numRows"),
+            number(table, "numSegments"),
+            number(table, "diskSizeInBytes"),
+        ]
     };
     let rows: Vec<Vec<Value>> = found.iter().map(row).collect();
     let names = ["table", "rows", "segments", "bytes"].map(str::to_owned);
@@ -66,7 +71,9 @@ pub fn health(args: HealthArgs) -> Result<()> {
         lines.push((role, client.base(), healthy, text));
     }
     if args.json {
-        let roles = lines.iter().map(|(role, url, healthy, text)| json!({"role": role, "url": url, "healthy": healthy, "message": text}));
+        let roles = lines
+            .iter()
+            .map(|(role, url, healthy, text)| json!({"role": role, "url": url, "healthy": healthy, "message": text}));
         println!("{}", serde_json::to_string_pretty(&roles.collect::<Vec<_>>())?);
     } else {
         lines.iter().for_each(|(role, url, _, text)| println!("{role} {url}: {text}"));

@@ -105,13 +105,17 @@ impl Client {
 
     fn read(&self, sent: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer> {
         let mut response = sent.with_context(|| {
-            format!("no answer from the {} at {}; is a node running? `gamay start --data-dir DIR` starts one", self.role, self.base)
+            format!(
+                "no answer from the {} at {}; is a node running? `gamay start --data-dir DIR` starts one",
+                self.role, self.base
+            )
         })?;
         let status = response.status().as_u16();
         const BODY_BYTES_MAX: u64 = 4 << 30;
         let text = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string();
         let text = text.with_context(|| format!("the answer of {} broke off", self.base))?;
-        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        let body =
+            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
         Ok(Answer { status, body })
     }
 }

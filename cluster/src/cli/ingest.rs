@@ -6,7 +6,8 @@ use super::sql::grouped;
 use crate::file_push;
 use anyhow::{Context, Result, anyhow, bail};
 use cluster_ingest::{
-    BuiltSegment, Cancel, IngestJob, IngestOptions, IngestReport, OnError, Phase, Progress, ReadOptions, SegmentNames, Source,
+    BuiltSegment, Cancel, IngestJob, IngestOptions, IngestReport, OnError, Phase, Progress, ReadOptions, SegmentNames,
+    Source,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use segfmt::Identity;
@@ -78,7 +79,8 @@ impl IngestArgs {
             ("fail", None) => Ok(None),
             ("reject", Some(file)) if !file.is_empty() => Ok(Some(PathBuf::from(file))),
             ("reject", None) => {
-                let first = self.files[0].file_name().ok_or_else(|| anyhow!("{} is not a file", self.files[0].display()))?;
+                let first =
+                    self.files[0].file_name().ok_or_else(|| anyhow!("{} is not a file", self.files[0].display()))?;
                 Ok(Some(PathBuf::from(format!("{}.rejected.jsonl", first.to_string_lossy()))))
             }
             _ => bail!("--on-error `{}` is none of fail, reject, reject=FILE", self.on_error),
@@ -172,7 +174,16 @@ pub fn ingest(args: &IngestArgs) -> Result<Outcome> {
     if table.exists && !args.append && !args.replace {
         refuse_again(&controller, &table.raw_name, &fingerprint)?;
     }
-    let mut load = Load { args, controller: &controller, table: &table, sources, fingerprint, on_error, bar: &bar, cancel: &cancel };
+    let mut load = Load {
+        args,
+        controller: &controller,
+        table: &table,
+        sources,
+        fingerprint,
+        on_error,
+        bar: &bar,
+        cancel: &cancel,
+    };
     let (report, bytes) = if args.dry_run { load.dry_run()? } else { load.push()? };
     bar.finish();
     Ok(Outcome {
@@ -191,7 +202,8 @@ pub fn ingest(args: &IngestArgs) -> Result<Outcome> {
 fn refuse_again(controller: &Client, raw_name: &str, fingerprint: &str) -> Result<()> {
     let prefix = format!("{}_", file_push::name_prefix(raw_name, fingerprint));
     let lists = controller.get(&format!("/segments/{}?type=OFFLINE", encode(raw_name)))?.success()?;
-    let names = lists.as_array().into_iter().flatten().flat_map(|list| list["OFFLINE"].as_array().into_iter().flatten());
+    let names =
+        lists.as_array().into_iter().flatten().flat_map(|list| list["OFFLINE"].as_array().into_iter().flatten());
     if let Some(name) = names.filter_map(Value::as_str).find(|name| name.starts_with(&prefix)) {
         bail!(
             "the same data is in table `{raw_name}` already (segment {name}); --append adds it once more, --replace replaces all rows of the table"
@@ -271,7 +283,8 @@ impl Load<'_> {
                 Ok((report, pushed["bytes"].as_u64().unwrap_or(0)))
             }
             Err(error) => {
-                if let Err(error) = self.controller.delete(&format!("/pushes/{id}")).and_then(|answer| answer.success()) {
+                if let Err(error) = self.controller.delete(&format!("/pushes/{id}")).and_then(|answer| answer.success())
+                {
                     tracing::debug!(error = %format!("{error:#}"), "cancel the push");
                 }
                 Err(error)
@@ -283,7 +296,9 @@ impl Load<'_> {
         let names = self.names(id);
         let wanted = file_push::names(&names, file_push::segments_at_most(&self.sources, self.args.rows_per_segment));
         let reserved = self.controller.post(&format!("/pushes/{id}/reserve"), &json!(wanted))?.success()?;
-        let number = |value: &Value| value.as_u64().and_then(|n| u32::try_from(n).ok()).context("a number of the controller is damaged");
+        let number = |value: &Value| {
+            value.as_u64().and_then(|n| u32::try_from(n).ok()).context("a number of the controller is damaged")
+        };
         let cluster_id: cluster_types::ClusterId =
             begun["clusterId"].as_str().unwrap_or_default().parse().context("read the cluster id")?;
         let identity = Identity {
@@ -310,7 +325,10 @@ impl Load<'_> {
             bail!("cancelled");
         }
         let path = format!("/pushes/{id}/segments/{}", encode(&segment.name));
-        self.controller.put_file(&path, &segment.path)?.success().with_context(|| format!("send segment {}", segment.name))?;
+        self.controller
+            .put_file(&path, &segment.path)?
+            .success()
+            .with_context(|| format!("send segment {}", segment.name))?;
         Ok(())
     }
 }
@@ -338,7 +356,8 @@ struct Bar(ProgressBar);
 impl Bar {
     fn new(quiet: bool) -> Bar {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(1000) };
-        let style = ProgressStyle::with_template("{msg:32} [{bar:30}] {percent:>3}% {elapsed}").expect("the template is valid");
+        let style =
+            ProgressStyle::with_template("{msg:32} [{bar:30}] {percent:>3}% {elapsed}").expect("the template is valid");
         bar.set_style(style.progress_chars("=> "));
         Bar(bar)
     }

@@ -48,7 +48,10 @@ impl TablePlan {
                 None => infer(args, &raw_name, sources, on_progress, cancel)?,
             };
             if schema.name() != raw_name {
-                bail!("the schema is called `{}`, and a table's schema has the table's name, `{raw_name}`", schema.name());
+                bail!(
+                    "the schema is called `{}`, and a table's schema has the table's name, `{raw_name}`",
+                    schema.name()
+                );
             }
             let config = given_config.unwrap_or_else(|| default_config(&name, &schema, args));
             check_name(&config, &raw_name)?;
@@ -76,7 +79,9 @@ impl TablePlan {
         } else {
             controller.post("/tableConfigs", &body)
         };
-        sent?.success().with_context(|| format!("{} table `{}`", if self.exists { "change" } else { "make" }, self.raw_name))?;
+        sent?
+            .success()
+            .with_context(|| format!("{} table `{}`", if self.exists { "change" } else { "make" }, self.raw_name))?;
         Ok(())
     }
 
@@ -116,7 +121,13 @@ fn known_schema(controller: &Client, raw_name: &str) -> Result<Option<Schema>> {
     Ok(Some(Schema::from_json(&found.success()?.to_string())?))
 }
 
-fn infer(args: &IngestArgs, raw_name: &str, sources: &[Source], on_progress: &OnProgress<'_>, cancel: &Cancel) -> Result<Schema> {
+fn infer(
+    args: &IngestArgs,
+    raw_name: &str,
+    sources: &[Source],
+    on_progress: &OnProgress<'_>,
+    cancel: &Cancel,
+) -> Result<Schema> {
     let options = InferOptions {
         read: args.read_options(),
         time_column: args.time_column.clone(),

@@ -2,15 +2,15 @@
 //!
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 the command line is wrong.
 
-pub mod start;
-pub mod quickstart;
-pub mod sql;
-pub mod prompt;
-pub mod ingest;
-pub mod ingest_plan;
-pub mod segment;
 pub mod admin;
 pub mod client;
+pub mod ingest;
+pub mod ingest_plan;
+pub mod prompt;
+pub mod quickstart;
+pub mod segment;
+pub mod sql;
+pub mod start;
 pub mod table_print;
 
 use clap::{Parser, Subcommand};
@@ -63,7 +63,9 @@ pub fn main() -> ExitCode {
 
 /// The reader of our output has seen enough (`gamay sql ... | head`).
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
 /// An error and its causes, on one line, none twice.
@@ -75,7 +77,11 @@ fn chain(error: &anyhow::Error) -> String {
 fn start_log() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("GAMAY_LOG").unwrap_or_else(|_| EnvFilter::new("warn,cluster=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
 }
 
 #[cfg(test)]

@@ -15,11 +15,67 @@ use std::path::PathBuf;
 use tokio::runtime::Runtime;
 
 const KEYWORDS: &[&str] = &[
-    "ALL", "AND", "AS", "ASC", "AVG", "BETWEEN", "BY", "CASE", "CAST", "COALESCE", "COUNT", "CROSS", "DATE_TRUNC", "DESC",
-    "DISTINCT", "DISTINCTCOUNT", "DISTINCTCOUNTHLL", "ELSE", "END", "EXCEPT", "EXISTS", "EXPLAIN", "EXTRACT", "FILTER",
-    "FROM", "FULL", "GROUP", "HAVING", "IN", "INNER", "INTERSECT", "IS", "JOIN", "LEFT", "LIKE", "LIMIT", "MAX", "MIN",
-    "MODE", "NOT", "NULL", "NULLS FIRST", "NULLS LAST", "OFFSET", "ON", "OR", "ORDER", "OVER", "PARTITION", "PERCENTILE",
-    "REGEXP_LIKE", "RIGHT", "SELECT", "SET", "SUM", "THEN", "UNION", "UNION ALL", "WHEN", "WHERE", "WITH",
+    "ALL",
+    "AND",
+    "AS",
+    "ASC",
+    "AVG",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "COALESCE",
+    "COUNT",
+    "CROSS",
+    "DATE_TRUNC",
+    "DESC",
+    "DISTINCT",
+    "DISTINCTCOUNT",
+    "DISTINCTCOUNTHLL",
+    "ELSE",
+    "END",
+    "EXCEPT",
+    "EXISTS",
+    "EXPLAIN",
+    "EXTRACT",
+    "FILTER",
+    "FROM",
+    "FULL",
+    "GROUP",
+    "HAVING",
+    "IN",
+    "INNER",
+    "INTERSECT",
+    "IS",
+    "JOIN",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "MAX",
+    "MIN",
+    "MODE",
+    "NOT",
+    "NULL",
+    "NULLS FIRST",
+    "NULLS LAST",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER",
+    "OVER",
+    "PARTITION",
+    "PERCENTILE",
+    "REGEXP_LIKE",
+    "RIGHT",
+    "SELECT",
+    "SET",
+    "SUM",
+    "THEN",
+    "UNION",
+    "UNION ALL",
+    "WHEN",
+    "WHERE",
+    "WITH",
 ];
 
 const HELP: &str = "\
@@ -147,7 +203,8 @@ impl Names {
             return Vec::new();
         }
         let same_start = |candidate: &&String| {
-            candidate.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) && candidate.len() > word.len()
+            candidate.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+                && candidate.len() > word.len()
         };
         self.words.iter().filter(same_start).cloned().collect()
     }
@@ -155,9 +212,9 @@ impl Names {
 
 fn word_start(line: &str, position: usize) -> usize {
     let before = &line[..position];
-    before.rfind(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').map_or(0, |at| {
-        at + before[at..].chars().next().map_or(1, char::len_utf8)
-    })
+    before
+        .rfind(|c: char| !c.is_alphanumeric() && c != '_' && c != '$')
+        .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8))
 }
 
 impl Completer for Names {

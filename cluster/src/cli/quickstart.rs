@@ -1,10 +1,10 @@
 //! `gamay quickstart`: a node with real data in it and something to ask.
 
+use super::client::Client;
 use super::ingest::{self, IngestArgs};
 use super::sql::QueryAnswer;
 use super::start::{NodeArgs, serve};
 use super::table_print::{self, Rows};
-use super::client::Client;
 use crate::node::Node;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -76,7 +76,15 @@ fn load(folder: &Path, controller: &str, table: &str, sort: Option<&str>, time_c
     if !file.is_file() {
         bail!("{} is missing; --sample-data names the folder with the sample's Parquet files", file.display());
     }
-    let mut line = vec!["ingest".into(), file.into_os_string(), "--table".into(), table.into(), "--controller".into(), controller.into(), "--json".into()];
+    let mut line = vec![
+        "ingest".into(),
+        file.into_os_string(),
+        "--table".into(),
+        table.into(),
+        "--controller".into(),
+        controller.into(),
+        "--json".into(),
+    ];
     for (option, value) in [("--sort", sort), ("--time-column", time_column)] {
         if let Some(value) = value {
             line.extend([option.into(), value.into()]);

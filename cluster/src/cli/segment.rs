@@ -161,7 +161,13 @@ fn inspect(args: InspectArgs) -> Result<()> {
         return Ok(());
     }
     println!("segment {} of table {}", info.name, info.table);
-    println!("{} rows in {} blocks, {} bytes, edition {}", grouped(segment.rows()), segment.blocks(), grouped(bytes), segment.edition());
+    println!(
+        "{} rows in {} blocks, {} bytes, edition {}",
+        grouped(segment.rows()),
+        segment.blocks(),
+        grouped(bytes),
+        segment.edition()
+    );
     println!("digest {}", hex::encode(&segment.digest()));
     if !info.sort_columns.is_empty() {
         println!("sorted by {}", info.sort_columns.join(", "));
@@ -183,7 +189,9 @@ fn inspect(args: InspectArgs) -> Result<()> {
 /// Name, type, cardinality, bytes, nulls, min, max; and the kinds of its indexes.
 fn describe(column: &segfmt::Column) -> segfmt::Result<(Vec<Value>, Vec<&'static str>)> {
     let array = if column.multi_value() { "_ARRAY" } else { "" };
-    let bound = |value: Option<segfmt::Value>| value.map_or(Value::Null, |value| Value::String(shorten(&segment_value::text(&value))));
+    let bound = |value: Option<segfmt::Value>| {
+        value.map_or(Value::Null, |value| Value::String(shorten(&segment_value::text(&value))))
+    };
     let row = vec![
         Value::String(column.name().to_owned()),
         Value::String(format!("{}{array}", column.data_type().pinot_name())),
@@ -212,7 +220,8 @@ fn shorten(text: &str) -> String {
 }
 
 fn verify(args: VerifyArgs) -> Result<()> {
-    let checked: Vec<(&PathBuf, Result<segfmt::verify::Report>)> = args.files.iter().map(|path| (path, verify_file(path))).collect();
+    let checked: Vec<(&PathBuf, Result<segfmt::verify::Report>)> =
+        args.files.iter().map(|path| (path, verify_file(path))).collect();
     if args.json {
         let shown = checked.iter().map(|(path, report)| match report {
             Ok(report) => json!({"path": path, "intact": true, "rows": report.rows, "bytes": report.bytes, "digest": hex::encode(&report.digest)}),
@@ -222,7 +231,13 @@ fn verify(args: VerifyArgs) -> Result<()> {
     } else {
         for (path, report) in &checked {
             match report {
-                Ok(report) => println!("{}: intact ({} rows, {} pages, {} bytes)", path.display(), grouped(report.rows), grouped(report.pages), grouped(report.bytes)),
+                Ok(report) => println!(
+                    "{}: intact ({} rows, {} pages, {} bytes)",
+                    path.display(),
+                    grouped(report.rows),
+                    grouped(report.pages),
+                    grouped(report.bytes)
+                ),
                 Err(error) => println!("{}: damaged: {error:#}", path.display()),
             }
         }

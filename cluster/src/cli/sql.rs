@@ -56,7 +56,11 @@ pub fn run(args: SqlArgs) -> Result<()> {
     let Some(query) = &args.query else {
         return prompt::run(&asker, &Client::controller(&args.controller)?, &runtime, args.format());
     };
-    let query = if query == "-" { io::read_to_string(io::stdin()).context("read the query from standard input")? } else { query.clone() };
+    let query = if query == "-" {
+        io::read_to_string(io::stdin()).context("read the query from standard input")?
+    } else {
+        query.clone()
+    };
     let answer = runtime.block_on(asker.ask_or_cancel(&query))?;
     answer.print(args.format(), io::stderr().is_terminal() && io::stdout().is_terminal())
 }
@@ -111,8 +115,10 @@ pub struct QueryAnswer {
 impl QueryAnswer {
     pub fn rows(&self) -> Result<(Vec<String>, Vec<String>, Vec<Vec<Value>>)> {
         let Some(table) = self.body.get("resultTable") else { return Ok(Default::default()) };
-        let names = serde_json::from_value(table["dataSchema"]["columnNames"].clone()).context("read the column names")?;
-        let types = serde_json::from_value(table["dataSchema"]["columnDataTypes"].clone()).context("read the column types")?;
+        let names =
+            serde_json::from_value(table["dataSchema"]["columnNames"].clone()).context("read the column names")?;
+        let types =
+            serde_json::from_value(table["dataSchema"]["columnDataTypes"].clone()).context("read the column types")?;
         let rows = serde_json::from_value(table["rows"].clone()).context("read the rows")?;
         Ok((names, types, rows))
     }

@@ -100,7 +100,8 @@ mod tests {
     fn print(with: fn(Rows<'_>, &mut dyn Write) -> io::Result<()>) -> String {
         let names = ["name".to_owned(), "n".to_owned()];
         let types = ["STRING".to_owned(), "LONG".to_owned()];
-        let rows = vec![vec![json!("é,\"x\""), json!(1)], vec![json!(null), json!(-20)], vec![json!("a\nb"), json!(300)]];
+        let rows =
+            vec![vec![json!("é,\"x\""), json!(1)], vec![json!(null), json!(-20)], vec![json!("a\nb"), json!(300)]];
         let mut out = Vec::new();
         with(Rows { names: &names, types: &types, rows: &rows }, &mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -75,7 +75,14 @@ impl BatchConfig {
 impl Controller {
     /// Builds segments of a file in `folder` and makes them visible. A segment of the same name (the same file under the
     /// same postfix) is replaced.
-    pub fn ingest_file(&self, table: &Table, file: &Path, name: Option<&str>, config: &BatchConfig, folder: &Path) -> Result<Pushed> {
+    pub fn ingest_file(
+        &self,
+        table: &Table,
+        file: &Path,
+        name: Option<&str>,
+        config: &BatchConfig,
+        folder: &Path,
+    ) -> Result<Pushed> {
         let schema = self.schema_of(table)?;
         let format = config.format()?;
         let name = name.unwrap_or("the request's body");

@@ -5,12 +5,12 @@
 //! on the blocking threads of the bulk runtime.
 
 pub mod error;
-pub mod tables;
-pub mod schemas;
-pub mod push;
-pub mod uploads;
 pub mod ingest;
 pub mod purge;
+pub mod push;
+pub mod schemas;
+pub mod tables;
+pub mod uploads;
 
 pub use error::Error;
 

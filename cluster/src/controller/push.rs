@@ -86,7 +86,8 @@ impl Controller {
         let state = self.state();
         let cluster = state.cluster();
         let current = state.table(table.incarnation).cloned();
-        let reserved: BTreeMap<_, _> = current.iter().flat_map(|t| t.reservations()).map(|(slot, r)| (*slot, r.name.clone())).collect();
+        let reserved: BTreeMap<_, _> =
+            current.iter().flat_map(|t| t.reservations()).map(|(slot, r)| (*slot, r.name.clone())).collect();
         let own_slot = |file: &SegmentFile, segment: &Segment| {
             let identity = &segment.info().identity;
             let slot = (SegmentOrdinal(identity.ordinal), Generation(identity.generation));
@@ -122,15 +123,20 @@ impl Controller {
         crash_point::reached(crash_point::PUSH_STORED);
 
         let prepare = |segment: &Verified| {
-            let prepared =
-                PreparedSegment { table: table.incarnation, ordinal: segment.slot.0, generation: segment.slot.1, key: &segment.key };
+            let prepared = PreparedSegment {
+                table: table.incarnation,
+                ordinal: segment.slot.0,
+                generation: segment.slot.1,
+                key: &segment.key,
+            };
             self.server().prepare(prepared).map_err(|source| Error::Open { name: segment.file.name.clone(), source })
         };
         segments.iter().try_for_each(prepare)?;
         crash_point::reached(crash_point::PUSH_OPENED);
 
         let time_column = table.config()?.segments_config.time_column_name.clone();
-        let rows = segments.iter().map(|s| new_segment(s, schema, time_column.as_deref())).collect::<Result<Vec<_>>>()?;
+        let rows =
+            segments.iter().map(|s| new_segment(s, schema, time_column.as_deref())).collect::<Result<Vec<_>>>()?;
         let outcome = self.commit(table, rows, mode, operation)?;
         crash_point::reached(crash_point::PUSH_COMMITTED);
         let replaced = match outcome {
@@ -171,7 +177,10 @@ impl Controller {
     /// whether it has them, they stay.
     fn take_back(&self, table: &Table, stored: &[Verified], push: OperationId) {
         let staged = self.state().table(table.incarnation).is_some_and(|t| t.staged().any(|(id, _)| *id == push));
-        if staged && let Err(error) = self.propose(Body::AbortPush(AbortPush { table: table.incarnation, push, window_ms: 0 })) {
+        if staged
+            && let Err(error) =
+                self.propose(Body::AbortPush(AbortPush { table: table.incarnation, push, window_ms: 0 }))
+        {
             tracing::warn!(%error, "abort a push");
         }
         for segment in stored {
@@ -197,10 +206,14 @@ fn verify(file: SegmentFile, schema: &Schema) -> Result<(SegmentFile, Segment, u
             let hint = did_you_mean(column.name(), schema.columns().iter().map(|c| c.name.as_str()));
             let hint = hint.map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default();
             let (segment, column, schema) = (&file.name, column.name(), schema.name());
-            return Err(Error::Invalid(format!("segment `{segment}` has a column `{column}` that schema `{schema}` lacks{hint}")));
+            return Err(Error::Invalid(format!(
+                "segment `{segment}` has a column `{column}` that schema `{schema}` lacks{hint}"
+            )));
         };
         if (field.data_type, field.multi_value) != (column.data_type(), column.multi_value()) {
-            let shown = |data_type: segfmt::DataType, multi: bool| format!("{}{}", data_type.pinot_name(), if multi { "_ARRAY" } else { "" });
+            let shown = |data_type: segfmt::DataType, multi: bool| {
+                format!("{}{}", data_type.pinot_name(), if multi { "_ARRAY" } else { "" })
+            };
             return Err(Error::Invalid(format!(
                 "column `{}` of segment `{}` is {}, and schema `{}` says {}",
                 column.name(),
@@ -235,9 +248,14 @@ pub fn open(path: &Path, name: &str) -> Result<(Segment, u64)> {
     let last = read(bytes - last, usize::try_from(last).expect("at most 4,096"))?;
     let tail_len = Segment::tail_len(&last).map_err(failed)?;
     if tail_len > bytes {
-        return Err(Error::Invalid(format!("segment `{name}` is cut short: {bytes} bytes, and its end alone has {tail_len}")));
+        return Err(Error::Invalid(format!(
+            "segment `{name}` is cut short: {bytes} bytes, and its end alone has {tail_len}"
+        )));
     }
-    let tail = read(bytes - tail_len, usize::try_from(tail_len).map_err(|_| Error::Invalid("the footer is too large".to_owned()))?)?;
+    let tail = read(
+        bytes - tail_len,
+        usize::try_from(tail_len).map_err(|_| Error::Invalid("the footer is too large".to_owned()))?,
+    )?;
     Ok((Segment::open(&tail, bytes).map_err(failed)?, bytes))
 }
 

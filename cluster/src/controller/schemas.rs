@@ -32,7 +32,11 @@ impl Controller {
             }
         }
         let if_version = Some(existing.map_or(0, |row| row.version));
-        self.propose(Body::PutSchema(PutSchema { name: schema.name().to_owned(), document: schema.to_json(), if_version }))?;
+        self.propose(Body::PutSchema(PutSchema {
+            name: schema.name().to_owned(),
+            document: schema.to_json(),
+            if_version,
+        }))?;
         Ok(())
     }
 

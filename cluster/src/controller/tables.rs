@@ -45,7 +45,9 @@ impl Controller {
     pub fn table_named(&self, name: &str, table_type: Option<TableType>) -> Result<Arc<Table>> {
         let mut found = self.tables_named(name, table_type)?;
         if found.len() > 1 {
-            return Err(Error::Invalid(format!("table `{name}` has an offline and a realtime half; say which with type=")));
+            return Err(Error::Invalid(format!(
+                "table `{name}` has an offline and a realtime half; say which with type="
+            )));
         }
         Ok(found.remove(0))
     }

@@ -153,7 +153,8 @@ mod tests {
             uploads.received("a", "s".into(), file).unwrap();
         }
         let upload = uploads.take("a").unwrap();
-        let segments: Vec<_> = upload.segments().map(|(name, file)| (name, fs::read_to_string(file).unwrap())).collect();
+        let segments: Vec<_> =
+            upload.segments().map(|(name, file)| (name, fs::read_to_string(file).unwrap())).collect();
         assert_eq!(segments, [("s", "two".to_owned())]);
         uploads.finish(&upload);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -15,7 +15,8 @@ pub fn of_port(port: u16) -> Option<String> {
 /// `process 123 (gamay start --data-dir x)`.
 pub fn describe_process(pid: u32) -> String {
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let text: Vec<_> = command.split(|b| *b == 0).filter(|part| !part.is_empty()).map(String::from_utf8_lossy).collect();
+    let text: Vec<_> =
+        command.split(|b| *b == 0).filter(|part| !part.is_empty()).map(String::from_utf8_lossy).collect();
     let mut text = text.join(" ");
     if text.is_empty() {
         return format!("process {pid}");

@@ -53,7 +53,10 @@ mod tests {
         let first = bind("broker", local, 0).unwrap();
         let port = first.local_addr().unwrap().port();
         let error = bind("broker", local, port).unwrap_err().to_string();
-        assert!(error.contains(&port.to_string()) && error.contains("process") && error.contains("--broker-port"), "{error}");
+        assert!(
+            error.contains(&port.to_string()) && error.contains("process") && error.contains("--broker-port"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -38,7 +38,12 @@ impl Default for Limits {
 }
 
 /// Serves `router` until `stop` turns true; then takes no new connection, lets requests in flight end and returns.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();

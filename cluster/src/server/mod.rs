@@ -42,7 +42,13 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(shards: Shards, deep_store: DeepStore, segments: PathBuf, residency: Residency, state: &Arc<State>) -> Server {
+    pub fn new(
+        shards: Shards,
+        deep_store: DeepStore,
+        segments: PathBuf,
+        residency: Residency,
+        state: &Arc<State>,
+    ) -> Server {
         let view = ArcSwap::from_pointee(View::empty(state.clone()));
         Server { shards, deep_store, segments, residency, view, prepared: Mutex::default() }
     }
@@ -83,7 +89,9 @@ impl Server {
         }
         let tables = state.tables().map(|table| {
             let served = match before.table(table.incarnation) {
-                Some(old) if old.table().version == table.version && old.unavailable().is_empty() => old.with_table(table.clone()),
+                Some(old) if old.table().version == table.version && old.unavailable().is_empty() => {
+                    old.with_table(table.clone())
+                }
                 old => self.serve(table, old.map(|old| &**old), &mut prepared),
             };
             (table.incarnation, Arc::new(served))
@@ -96,11 +104,18 @@ impl Server {
         });
     }
 
-    fn serve(&self, table: &Arc<Table>, before: Option<&ServedTable>, prepared: &mut HashMap<Slot, Arc<SegmentHandle>>) -> ServedTable {
+    fn serve(
+        &self,
+        table: &Arc<Table>,
+        before: Option<&ServedTable>,
+        prepared: &mut HashMap<Slot, Arc<SegmentHandle>>,
+    ) -> ServedTable {
         let (mut open, mut unavailable) = (Vec::with_capacity(table.segment_count()), Vec::new());
         for segment in table.segments() {
             let slot = (table.incarnation, segment.ordinal, segment.generation);
-            let known = before.and_then(|before| before.handle(segment.ordinal, segment.generation)).or_else(|| prepared.remove(&slot));
+            let known = before
+                .and_then(|before| before.handle(segment.ordinal, segment.generation))
+                .or_else(|| prepared.remove(&slot));
             match known.map_or_else(|| self.open(to_open(table, segment)), Ok) {
                 Ok(handle) => open.push((segment.clone(), handle)),
                 Err(error) => {
@@ -115,7 +130,8 @@ impl Server {
 
     fn open(&self, segment: PreparedSegment<'_>) -> Result<Arc<SegmentHandle>, shard::Error> {
         let file = self.local_file(segment.table, segment.ordinal, segment.generation);
-        let linked = self.deep_store.path(segment.key).map_err(io::Error::other).and_then(|object| link(&object, &file));
+        let linked =
+            self.deep_store.path(segment.key).map_err(io::Error::other).and_then(|object| link(&object, &file));
         let path = match linked {
             Ok(()) => file.clone(),
             // The deep store may lie on another file system; it is local, so its object serves as well.
@@ -145,7 +161,10 @@ impl Server {
                     remove_if_there(&self.local_file(table.incarnation, segment.ordinal, segment.generation))?;
                 }
                 match fs::remove_dir(self.segments.join(table.incarnation.0.to_string())) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound && error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+                    Err(error)
+                        if error.kind() != io::ErrorKind::NotFound
+                            && error.kind() != io::ErrorKind::DirectoryNotEmpty =>
+                    {
                         Err(error)
                     }
                     _ => Ok(()),
@@ -161,7 +180,12 @@ impl Server {
 }
 
 fn to_open<'a>(table: &Table, segment: &'a Segment) -> PreparedSegment<'a> {
-    PreparedSegment { table: table.incarnation, ordinal: segment.ordinal, generation: segment.generation, key: &segment.key }
+    PreparedSegment {
+        table: table.incarnation,
+        ordinal: segment.ordinal,
+        generation: segment.generation,
+        key: &segment.key,
+    }
 }
 
 /// Gives a deep-store object a name among the served segments.

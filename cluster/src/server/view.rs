@@ -25,9 +25,14 @@ pub struct ServedTable {
 
 impl ServedTable {
     /// `open` in the order of the ordinals.
-    pub fn new(table: Arc<Table>, open: Vec<(Arc<Segment>, Arc<SegmentHandle>)>, unavailable: Vec<Unavailable>) -> ServedTable {
+    pub fn new(
+        table: Arc<Table>,
+        open: Vec<(Arc<Segment>, Arc<SegmentHandle>)>,
+        unavailable: Vec<Unavailable>,
+    ) -> ServedTable {
         let handles = open.iter().map(|(_, handle)| handle.clone()).collect();
-        let segments = open.into_iter().map(|(segment, handle)| ((segment.ordinal, segment.generation), handle)).collect();
+        let segments =
+            open.into_iter().map(|(segment, handle)| ((segment.ordinal, segment.generation), handle)).collect();
         ServedTable {
             table,
             segments: Arc::new(segments),
@@ -38,7 +43,12 @@ impl ServedTable {
 
     /// The same segments under a table whose reservations or uploads changed.
     pub fn with_table(&self, table: Arc<Table>) -> ServedTable {
-        ServedTable { table, segments: self.segments.clone(), snapshot: self.snapshot.clone(), unavailable: self.unavailable.clone() }
+        ServedTable {
+            table,
+            segments: self.segments.clone(),
+            snapshot: self.snapshot.clone(),
+            unavailable: self.unavailable.clone(),
+        }
     }
 
     pub fn table(&self) -> &Arc<Table> {
@@ -139,7 +149,10 @@ impl TableCatalog for View {
         let disabled = self.table_named(&info.name).is_some_and(|served| !served.table.enabled);
         if disabled {
             let code = cluster_types::ErrorCode::TableIsDisabled;
-            return Err(SqlError::new(code, format!("table `{}` is disabled; enable it with PUT /tables/{}/state", info.name, info.name)));
+            return Err(SqlError::new(
+                code,
+                format!("table `{}` is disabled; enable it with PUT /tables/{}/state", info.name, info.name),
+            ));
         }
         Ok(Some(info.clone()))
     }
@@ -148,4 +161,3 @@ impl TableCatalog for View {
         self.infos.values().flatten().map(|info| info.name.clone()).collect()
     }
 }
-

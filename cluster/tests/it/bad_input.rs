@@ -67,7 +67,10 @@ fn requests_that_are_not_requests() {
         let answer = node.post_text(&url, "application/json", body.as_bytes()).ok();
         assert_eq!(answer["exceptions"][0]["errorCode"], 100, "{body:?}");
     }
-    assert_eq!(node.post_text(&url, "application/json", b"{\"sql\": \"\xff\"}").ok()["exceptions"][0]["errorCode"], 100);
+    assert_eq!(
+        node.post_text(&url, "application/json", b"{\"sql\": \"\xff\"}").ok()["exceptions"][0]["errorCode"],
+        100
+    );
     assert_eq!(node.get(&url).ok()["exceptions"][0]["errorCode"], 100);
     let (_, said) = node.failure("SET timeoutMs = 0; SELECT 1");
     assert!(said.contains("timeoutMs"), "{said}");

@@ -71,7 +71,11 @@ fn tables_and_segments_are_listed() {
 #[test]
 fn a_reader_that_has_seen_enough() {
     let node = node();
-    let mut child = node.gamay_command(&["sql", "SELECT a.id FROM t a, t b, t c"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = node
+        .gamay_command(&["sql", "SELECT a.id FROM t a, t b, t c"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
 }

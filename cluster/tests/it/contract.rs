@@ -77,10 +77,16 @@ fn lines_1_to_7_the_answer() {
     // 6, 7: a query that is pruned to nothing still counts its server; flags are booleans.
     for sql in ["SELECT count(*) FROM t WHERE id > 1000000", "SELECT * FROM t LIMIT 0", "SELECT 1"] {
         let answer = node.post(&url, &body(sql)).ok();
-        let (queried, responded) = (answer["numServersQueried"].as_u64().unwrap(), answer["numServersResponded"].as_u64().unwrap());
+        let (queried, responded) =
+            (answer["numServersQueried"].as_u64().unwrap(), answer["numServersResponded"].as_u64().unwrap());
         assert!(queried >= 1 && responded == queried, "{sql}: {answer}");
-        for flag in ["numGroupsLimitReached", "maxRowsInDistinctReached", "maxRowsWithoutChangeInDistinctReached",
-            "maxExecutionTimeInDistinctReached", "partialResult"] {
+        for flag in [
+            "numGroupsLimitReached",
+            "maxRowsInDistinctReached",
+            "maxRowsWithoutChangeInDistinctReached",
+            "maxExecutionTimeInDistinctReached",
+            "partialResult",
+        ] {
             assert!(answer[flag].is_boolean(), "{sql}: {flag}");
         }
     }
@@ -93,13 +99,37 @@ fn lines_8_to_10_values_and_names() {
     assert_eq!(answer["exceptions"], json!([]), "{answer}");
     assert_eq!(
         answer["resultTable"]["dataSchema"]["columnDataTypes"],
-        json!(["INT", "LONG", "FLOAT", "DOUBLE", "BIG_DECIMAL", "BOOLEAN", "TIMESTAMP", "STRING", "JSON", "BYTES", "INT_ARRAY"])
+        json!([
+            "INT",
+            "LONG",
+            "FLOAT",
+            "DOUBLE",
+            "BIG_DECIMAL",
+            "BOOLEAN",
+            "TIMESTAMP",
+            "STRING",
+            "JSON",
+            "BYTES",
+            "INT_ARRAY"
+        ])
     );
     let row = &answer["resultTable"]["rows"][0];
     // 8: values in Pinot's form; 9: integers exact above 2^53.
     assert_eq!(
         *row,
-        json!([1, 9007199254740993i64, 0.5, 0.1, "1200.5", true, "2001-09-09 01:46:40.12", "a\"b", "{\"k\":1}", "00ff1a", [3, 1]])
+        json!([
+            1,
+            9007199254740993i64,
+            0.5,
+            0.1,
+            "1200.5",
+            true,
+            "2001-09-09 01:46:40.12",
+            "a\"b",
+            "{\"k\":1}",
+            "00ff1a",
+            [3, 1]
+        ])
     );
     assert_eq!(answer["resultTable"]["rows"][1][1], Value::Null);
     let special = node.rows("SELECT CAST('NaN' AS DOUBLE), CAST('Infinity' AS DOUBLE), CAST('-Infinity' AS DOUBLE)");
@@ -120,7 +150,13 @@ fn lines_11_to_16_discovery() {
     // 12: a schema with the lists that clients read.
     let schema = node.get("/tables/t/schema").ok();
     assert_eq!(schema["schemaName"], "t");
-    assert!(schema["dimensionFieldSpecs"].as_array().unwrap().iter().all(|f| f["name"].is_string() && f["dataType"].is_string()));
+    assert!(
+        schema["dimensionFieldSpecs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|f| f["name"].is_string() && f["dataType"].is_string())
+    );
     // 13: two shapes with one payload, raw and typed names.
     let live = node.get("/tables/livebrokers").ok();
     assert_eq!(live, node.get("/v2/brokers/tables?state=ONLINE").ok());
@@ -167,7 +203,8 @@ fn lines_17_to_20_clients_habits() {
     assert_eq!(node.rows(sql), json!([["a", 2], ["b", 1]]));
     // 20: any kind of authorization is let pass, the correlation id comes back, answers are compressed for those who can.
     for authorization in ["Basic YWRtaW46YWRtaW4=", "Bearer abc", "rawtoken"] {
-        let reply = node.post_with(&url, &[("Authorization", authorization), ("X-Correlation-Id", "c-1")], &body("SELECT 1"));
+        let reply =
+            node.post_with(&url, &[("Authorization", authorization), ("X-Correlation-Id", "c-1")], &body("SELECT 1"));
         assert_eq!((reply.status, reply.header("x-correlation-id")), (200, Some("c-1")));
     }
     let many = "SELECT a.id, b.id, c.id, d.id FROM t a, t b, t c, t d";
@@ -192,10 +229,30 @@ fn lines_17_to_20_clients_habits() {
 fn fields_come_in_pinots_order() {
     let node = small_node();
     let reply = node.post(&format!("{}/query/sql", node.broker), &body("SELECT id FROM t ORDER BY id"));
-    let at = |key: &str| reply.body.find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key} is missing: {}", reply.body));
-    let keys = ["resultTable", "dataSchema", "columnNames", "columnDataTypes", "rows", "numRowsResultSet", "partialResult",
-        "exceptions", "numGroupsLimitReached", "timeUsedMs", "requestId", "brokerId", "numDocsScanned", "totalDocs",
-        "numServersQueried", "numServersResponded", "numSegmentsQueried", "traceInfo", "tablesQueried"];
+    let at = |key: &str| {
+        reply.body.find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key} is missing: {}", reply.body))
+    };
+    let keys = [
+        "resultTable",
+        "dataSchema",
+        "columnNames",
+        "columnDataTypes",
+        "rows",
+        "numRowsResultSet",
+        "partialResult",
+        "exceptions",
+        "numGroupsLimitReached",
+        "timeUsedMs",
+        "requestId",
+        "brokerId",
+        "numDocsScanned",
+        "totalDocs",
+        "numServersQueried",
+        "numServersResponded",
+        "numSegmentsQueried",
+        "traceInfo",
+        "tablesQueried",
+    ];
     assert!(keys.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{}", reply.body);
     let answer = reply.json();
     assert_eq!((&answer["totalDocs"], &answer["numSegmentsQueried"]), (&json!(3), &json!(1)));

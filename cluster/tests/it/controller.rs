@@ -48,7 +48,14 @@ fn health_and_versions() {
     assert_eq!(node.get("/tenants").ok()["BROKER_TENANTS"], json!(["DefaultTenant"]));
     assert_eq!(node.get("/databases").ok(), json!(["default"]));
     let paths = node.get("/openapi.json").ok()["paths"].clone();
-    for path in ["/tables", "/tables/{tableName}/schema", "/schemas", "/ingestFromFile", "/v2/segments", "/tableConfigs/validate"] {
+    for path in [
+        "/tables",
+        "/tables/{tableName}/schema",
+        "/schemas",
+        "/ingestFromFile",
+        "/v2/segments",
+        "/tableConfigs/validate",
+    ] {
         assert!(paths.get(path).is_some(), "{path} is not described");
     }
     let missing = node.get("/no/such/path");
@@ -82,7 +89,10 @@ fn schemas_are_made_changed_and_dropped() {
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("more"), "{}", refused.body);
     assert_eq!(node.put("/schemas/other", &schema("other")).status, 404);
-    let wrong = node.post("/schemas/validate", &json!({"schemaName": "x", "dimensionFieldSpecs": [{"name": "a", "dataType": "STRNG"}]}));
+    let wrong = node.post(
+        "/schemas/validate",
+        &json!({"schemaName": "x", "dimensionFieldSpecs": [{"name": "a", "dataType": "STRNG"}]}),
+    );
     assert_eq!(wrong.status, 400);
     assert!(wrong.body.contains("STRING"), "no hint: {}", wrong.body);
     node.post("/tables", &config("t")).ok();
@@ -154,15 +164,22 @@ fn files_are_ingested_by_the_controller() {
     let ingest = |content: &[u8], name: &str, batch: &Value| {
         let (content_type, body) = form(content, name);
         let batch: String = url_encode(&batch.to_string());
-        node.post_text(&format!("/ingestFromFile?tableNameWithType=t_OFFLINE&batchConfigMapStr={batch}"), &content_type, &body)
+        node.post_text(
+            &format!("/ingestFromFile?tableNameWithType=t_OFFLINE&batchConfigMapStr={batch}"),
+            &content_type,
+            &body,
+        )
     };
     let postfix = "segmentNameGenerator.configs.segment.name.postfix";
-    ingest(b"{\"id\":1,\"name\":\"a\"}\n{\"id\":2}\n", "data.json", &json!({"inputFormat": "json", postfix: "1_0"})).ok();
+    ingest(b"{\"id\":1,\"name\":\"a\"}\n{\"id\":2}\n", "data.json", &json!({"inputFormat": "json", postfix: "1_0"}))
+        .ok();
     ingest(b"{\"id\":3,\"name\":null}\n", "data.json", &json!({"inputFormat": "json", postfix: "1_1"})).ok();
-    ingest(b"id|name|amount\n4|d|1.5\n", "x.csv", &json!({"inputFormat": "csv", "recordReader.prop.delimiter": "|"})).ok();
+    ingest(b"id|name|amount\n4|d|1.5\n", "x.csv", &json!({"inputFormat": "csv", "recordReader.prop.delimiter": "|"}))
+        .ok();
     assert_eq!(node.rows("SELECT id, name FROM t ORDER BY id"), json!([[1, "a"], [2, null], [3, null], [4, "d"]]));
     // The same file under the same name replaces itself.
-    ingest(b"id|name|amount\n4|d|1.5\n", "x.csv", &json!({"inputFormat": "csv", "recordReader.prop.delimiter": "|"})).ok();
+    ingest(b"id|name|amount\n4|d|1.5\n", "x.csv", &json!({"inputFormat": "csv", "recordReader.prop.delimiter": "|"}))
+        .ok();
     assert_eq!(node.count("t"), Some(4));
     let bad = ingest(b"id,name,amount\n5,e,1\nsix,f,2\n", "bad.csv", &json!({"inputFormat": "csv"}));
     assert_eq!(bad.status, 400);
@@ -185,8 +202,20 @@ fn segments_are_pushed_shown_and_dropped() {
     let node = made();
     let file = node.file("rows.csv", sample_csv(100));
     let out = node.folder().join("built");
-    let built = node.gamay(&["segment", "build", file.to_str().unwrap(), "-t", "t", "--out", out.to_str().unwrap(), "--json",
-        "--schema", node.file("schema.json", schema("t").to_string()).to_str().unwrap(), "--rows-per-segment", "50"]);
+    let built = node.gamay(&[
+        "segment",
+        "build",
+        file.to_str().unwrap(),
+        "-t",
+        "t",
+        "--out",
+        out.to_str().unwrap(),
+        "--json",
+        "--schema",
+        node.file("schema.json", schema("t").to_string()).to_str().unwrap(),
+        "--rows-per-segment",
+        "50",
+    ]);
     assert!(built.status.success(), "{}", crate::harness::text(&built.stderr));
     let built: Value = serde_json::from_slice(&built.stdout).unwrap();
     assert_eq!(built.as_array().unwrap().len(), 2);
@@ -200,7 +229,10 @@ fn segments_are_pushed_shown_and_dropped() {
     let (content_type, body) = form(&first, "t_0");
     node.post_text("/segments?tableName=t", &content_type, &body).ok();
     assert_eq!(node.count("t"), Some(100));
-    assert_eq!(node.post_text("/v2/segments?tableName=t&allowRefresh=false", "application/octet-stream", &first).status, 409);
+    assert_eq!(
+        node.post_text("/v2/segments?tableName=t&allowRefresh=false", "application/octet-stream", &first).status,
+        409
+    );
 
     let names = node.get("/segments/t").ok()[0]["OFFLINE"].clone();
     assert_eq!(names, json!([built[0]["name"], built[1]["name"]]));
@@ -219,7 +251,8 @@ fn segments_are_pushed_shown_and_dropped() {
     assert_eq!(node.get("/tables/t/idealstate").ok(), node.get("/tables/t/externalview").ok());
     assert!(node.get("/tables/t/segmentsStatus").ok().as_array().unwrap().iter().all(|s| s["segmentStatus"] == "GOOD"));
     // What is downloaded is what was pushed.
-    let downloaded = ureq::get(format!("{}/segments/t/{name}", node.controller)).call().unwrap().into_body().read_to_vec().unwrap();
+    let downloaded =
+        ureq::get(format!("{}/segments/t/{name}", node.controller)).call().unwrap().into_body().read_to_vec().unwrap();
     assert_eq!(downloaded, first);
 
     node.delete(&format!("/segments/t_OFFLINE/{name}")).ok();
@@ -235,7 +268,18 @@ fn a_damaged_or_foreign_segment_is_refused() {
     let out = node.folder().join("built");
     let schema_file = node.file("schema.json", schema("t").to_string());
     let build = |schema: &str, out: &str| {
-        let output = node.gamay(&["segment", "build", file.to_str().unwrap(), "-t", "t", "--out", out, "--json", "--schema", schema]);
+        let output = node.gamay(&[
+            "segment",
+            "build",
+            file.to_str().unwrap(),
+            "-t",
+            "t",
+            "--out",
+            out,
+            "--json",
+            "--schema",
+            schema,
+        ]);
         assert!(output.status.success(), "{}", crate::harness::text(&output.stderr));
         let built: Value = serde_json::from_slice(&output.stdout).unwrap();
         std::fs::read(built[0]["path"].as_str().unwrap()).unwrap()
@@ -254,7 +298,10 @@ fn a_damaged_or_foreign_segment_is_refused() {
     assert_eq!(node.count("t"), Some(0));
     let mut other = schema("t");
     other["dimensionFieldSpecs"][0]["dataType"] = json!("LONG");
-    let foreign = build(node.file("other.json", other.to_string()).to_str().unwrap(), node.folder().join("other").to_str().unwrap());
+    let foreign = build(
+        node.file("other.json", other.to_string()).to_str().unwrap(),
+        node.folder().join("other").to_str().unwrap(),
+    );
     let reply = push(&foreign);
     assert_eq!(reply.status, 400);
     assert!(reply.body.contains("LONG") && reply.body.contains("INT"), "{}", reply.body);

@@ -50,7 +50,8 @@ fn kills_at_any_time() {
         let rows = 2_000;
         // Every round has its own content, so that a push that is there already is never taken for the new one.
         let file = node.file(&format!("{round}.csv"), format!("{}{},x,0.5\n", sample_csv(rows - 1), 1_000_000 + round));
-        let mut push = node.gamay_command(&["ingest", file.to_str().unwrap(), "--table", "t", "--rows-per-segment", "300"]);
+        let mut push =
+            node.gamay_command(&["ingest", file.to_str().unwrap(), "--table", "t", "--rows-per-segment", "300"]);
         let mut push = push.stderr(std::process::Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(round * round * 6));
         node.kill();
@@ -58,7 +59,10 @@ fn kills_at_any_time() {
         node.restart();
         let found = node.count("t").unwrap();
         let whole = expected + rows as i64;
-        assert!(found == whole || (found == expected && !acknowledged), "round {round}: {found} rows, {expected} before");
+        assert!(
+            found == whole || (found == expected && !acknowledged),
+            "round {round}: {found} rows, {expected} before"
+        );
         expected = found;
     }
 }

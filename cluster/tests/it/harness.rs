@@ -52,7 +52,8 @@ impl Node {
     pub fn start_with(arguments: &[&str]) -> Node {
         let dir = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        let (child, controller, broker) = launch(dir.path(), &arguments, &[]).unwrap_or_else(|said| panic!("no start: {said}"));
+        let (child, controller, broker) =
+            launch(dir.path(), &arguments, &[]).unwrap_or_else(|said| panic!("no start: {said}"));
         Node { child, controller, broker, dir, arguments }
     }
 
@@ -161,7 +162,9 @@ impl Node {
     }
 
     pub fn put(&self, url: &str, body: &Value) -> Reply {
-        reply(agent().put(self.resolve(url)).header("Content-Type", "application/json").send(body.to_string().as_bytes()))
+        reply(
+            agent().put(self.resolve(url)).header("Content-Type", "application/json").send(body.to_string().as_bytes()),
+        )
     }
 
     pub fn post_text(&self, url: &str, content_type: &str, body: &[u8]) -> Reply {
@@ -227,7 +230,8 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
+    let config =
+        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
     ureq::Agent::new_with_config(config.build())
 }
 

@@ -40,18 +40,25 @@ fn a_port_in_use_is_named_with_its_process() {
     for (option, url) in [("--controller-port", &node.controller), ("--broker-port", &node.broker)] {
         let port = url.rsplit(':').next().unwrap();
         let other = if option == "--controller-port" { "--broker-port" } else { "--controller-port" };
-        let output =
-            Command::new(GAMAY).args(["start", option, port, other, "0", "--data-dir"]).arg(dir.path()).output().unwrap();
+        let output = Command::new(GAMAY)
+            .args(["start", option, port, other, "0", "--data-dir"])
+            .arg(dir.path())
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(1));
         let said = text(&output.stderr);
-        assert!(said.contains(port) && said.contains(&format!("process {}", node.pid())) && said.contains(option), "{said}");
+        assert!(
+            said.contains(port) && said.contains(&format!("process {}", node.pid())) && said.contains(option),
+            "{said}"
+        );
     }
 }
 
 #[test]
 fn only_loopback_is_listened_on() {
     let dir = tempfile::tempdir().unwrap();
-    let output = Command::new(GAMAY).args(["start", "--listen", "0.0.0.0", "--data-dir"]).arg(dir.path()).output().unwrap();
+    let output =
+        Command::new(GAMAY).args(["start", "--listen", "0.0.0.0", "--data-dir"]).arg(dir.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("loopback"), "{}", text(&output.stderr));
 }
@@ -86,7 +93,8 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn every_way_to_run_answers_alike() {
-    let question = "SELECT name, count(*), sum(amount), min(id), max(id) FROM t WHERE id % 3 = 1 GROUP BY name ORDER BY name";
+    let question =
+        "SELECT name, count(*), sum(amount), min(id), max(id) FROM t WHERE id % 3 = 1 GROUP BY name ORDER BY name";
     let mut answers = Vec::new();
     for arguments in [
         &["--executor", "threads", "--shards", "1", "--residency", "resident"][..],
@@ -117,7 +125,15 @@ fn a_stop_lets_a_running_query_end() {
     });
     // The query runs as soon as it is listed.
     for _ in 0..500 {
-        if slow.is_finished() || node.get("/queries").ok().as_object().unwrap().values().any(|q| q.as_object().is_some_and(|q| !q.is_empty())) {
+        if slow.is_finished()
+            || node
+                .get("/queries")
+                .ok()
+                .as_object()
+                .unwrap()
+                .values()
+                .any(|q| q.as_object().is_some_and(|q| !q.is_empty()))
+        {
             break;
         }
         std::thread::sleep(Duration::from_millis(2));

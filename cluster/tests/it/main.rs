@@ -1,12 +1,12 @@
 //! Tests of the whole node: the real binary, real ports, real files.
 
-mod harness;
-mod contract;
-mod controller;
-mod lifecycle;
-mod ingest;
 mod bad_input;
 mod cancel;
-mod crash;
 mod cli;
+mod contract;
+mod controller;
+mod crash;
+mod harness;
+mod ingest;
+mod lifecycle;
 mod slt;

@@ -69,7 +69,8 @@ fn records(text: &str) -> Vec<Record<'_>> {
 /// Why the record fails, if it does.
 fn failure(node: &Node, multistage: bool, record: &Record<'_>) -> Option<String> {
     let answer = node.ask_with(&record.sql, if multistage { "useMultistageEngine=true" } else { "" });
-    let error = answer["exceptions"].as_array().and_then(|e| e.first()).map(|e| e["message"].as_str().unwrap_or_default());
+    let error =
+        answer["exceptions"].as_array().and_then(|e| e.first()).map(|e| e["message"].as_str().unwrap_or_default());
     if let Some(wanted) = record.head.strip_prefix("statement error") {
         return match error {
             Some(message) if message.to_lowercase().contains(wanted.trim()) => None,
@@ -105,7 +106,9 @@ fn text(value: &Value, kind: &str) -> String {
     match (value, kind) {
         (Value::Null, _) => "NULL".to_owned(),
         (Value::Number(n), "FLOAT" | "DOUBLE") => format!("{:.9e}", n.as_f64().expect("a JSON number") + 0.0),
-        (Value::String(s), "BIG_DECIMAL") if s.contains('.') => s.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        (Value::String(s), "BIG_DECIMAL") if s.contains('.') => {
+            s.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
         (Value::String(s), _) if s.is_empty() => "(empty)".to_owned(),
         (Value::String(s), _) => s.replace('\n', "\\n"),
         (other, _) => other.to_string(),

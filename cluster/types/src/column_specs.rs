@@ -22,9 +22,23 @@ const BLOOM_FPP: f64 = 0.05;
 const BLOOM_BYTES_MIN: u32 = 32;
 
 /// Indexes that a field config may name, in Pinot's old and new spelling.
-const INDEXES: &[&str] =
-    &["forward", "dictionary", "null", "inverted", "range", "bloom", "sorted", "fst", "ifst", "json", "text", "h3", "vector",
-      "timestamp", "open_struct"];
+const INDEXES: &[&str] = &[
+    "forward",
+    "dictionary",
+    "null",
+    "inverted",
+    "range",
+    "bloom",
+    "sorted",
+    "fst",
+    "ifst",
+    "json",
+    "text",
+    "h3",
+    "vector",
+    "timestamp",
+    "open_struct",
+];
 
 /// Those of them that segments do not hold yet.
 const INDEXES_NOT_BUILT: &[&str] = &["fst", "ifst", "json", "text", "h3", "vector", "timestamp", "open_struct"];
@@ -63,7 +77,8 @@ impl TableConfig {
             }
         }
         if self.table_index_config.other.get("enableDefaultStarTree") == Some(&Json::Bool(true)) {
-            notes.push("tableIndexConfig.enableDefaultStarTree is kept in the config; no star-tree is built".to_owned());
+            notes
+                .push("tableIndexConfig.enableDefaultStarTree is kept in the config; no star-tree is built".to_owned());
         }
         for key in ["upsertConfig", "dedupConfig", "tierConfigs", "task"] {
             if self.other.get(key).is_some_and(|v| !v.is_null()) {
@@ -81,14 +96,18 @@ impl FieldConfig {
     /// Indexes of the old and the new form, in lower case; a new-form entry that says `disabled` or `enabled: false` is none.
     fn asked_indexes(&self) -> impl Iterator<Item = String> + '_ {
         let old = self.index_types.iter().chain(&self.index_type).map(|name| name.to_ascii_lowercase());
-        let new = self.indexes.iter().filter(|(_, options)| is_enabled(options)).map(|(name, _)| name.to_ascii_lowercase());
+        let new =
+            self.indexes.iter().filter(|(_, options)| is_enabled(options)).map(|(name, _)| name.to_ascii_lowercase());
         old.chain(new)
     }
 }
 
 fn is_enabled(options: &Json) -> bool {
     let says = |key: &str, word: bool| {
-        options.get(key).is_some_and(|v| v.as_bool() == Some(word) || v.as_str().is_some_and(|s| s.eq_ignore_ascii_case(if word { "true" } else { "false" })))
+        options.get(key).is_some_and(|v| {
+            v.as_bool() == Some(word)
+                || v.as_str().is_some_and(|s| s.eq_ignore_ascii_case(if word { "true" } else { "false" }))
+        })
     };
     !options.is_null() && !says("disabled", true) && !says("enabled", false)
 }
@@ -144,14 +163,18 @@ impl<'a> Derive<'a> {
         for (name, data_type) in self.schema.unsupported() {
             self.problems.push(Error::invalid(
                 format!("schema `{}`", self.schema.name()),
-                format!("column `{name}` has type {data_type}, which segments cannot hold; take it out or store it as JSON"),
+                format!(
+                    "column `{name}` has type {data_type}, which segments cannot hold; take it out or store it as JSON"
+                ),
             ));
         }
     }
 
     fn time_column(&mut self) {
         let key = "segmentsConfig.timeColumnName";
-        let Some(name) = self.config.segments_config.time_column_name.as_deref().filter(|n| !n.is_empty()) else { return };
+        let Some(name) = self.config.segments_config.time_column_name.as_deref().filter(|n| !n.is_empty()) else {
+            return;
+        };
         let Some(i) = self.position(key, name) else { return };
         if !matches!(self.schema.columns()[i].role, Role::DateTime { .. }) {
             self.problem(key, format!("column `{name}` is not one of dateTimeFieldSpecs"));
@@ -161,7 +184,8 @@ impl<'a> Derive<'a> {
     fn say(&mut self, i: usize, key: String, encoding: EncodingHint) {
         match &self.said[i] {
             Some((earlier, other)) if std::mem::discriminant(other) != std::mem::discriminant(&encoding) => {
-                let reason = format!("it contradicts {earlier}, which asks for another encoding of `{}`", self.columns[i].name);
+                let reason =
+                    format!("it contradicts {earlier}, which asks for another encoding of `{}`", self.columns[i].name);
                 self.problem(key, reason);
             }
             _ => {
@@ -309,7 +333,11 @@ impl<'a> Derive<'a> {
     fn field_config(&mut self, key: &str, i: usize, field: &FieldConfig) {
         let forward = field.indexes.get("forward").cloned().unwrap_or(Json::Null);
         let text_of = |name: &str| forward.get(name).and_then(Json::as_str).map(str::to_owned);
-        let codec = field.compression_codec.clone().or_else(|| text_of("compressionCodec")).or_else(|| text_of("chunkCompressionType"));
+        let codec = field
+            .compression_codec
+            .clone()
+            .or_else(|| text_of("compressionCodec"))
+            .or_else(|| text_of("chunkCompressionType"));
         let codec = match &codec {
             // Compression of dictionary ids: the packed layout stands for it.
             Some(codec) if codec.eq_ignore_ascii_case("MV_ENTRY_DICT") => None,
@@ -346,18 +374,21 @@ impl<'a> Derive<'a> {
                 "range" => self.columns[i].range = true,
                 "bloom" => {
                     let options = field.indexes.get("bloom").cloned().unwrap_or(Json::Null);
-                    let max_bytes = options.get("maxSizeInBytes").and_then(Json::as_u64).and_then(|b| u32::try_from(b).ok());
-                    self.bloom(i, &format!("{key}.indexes.bloom"), options.get("fpp").and_then(Json::as_f64), max_bytes);
+                    let max_bytes =
+                        options.get("maxSizeInBytes").and_then(Json::as_u64).and_then(|b| u32::try_from(b).ok());
+                    self.bloom(
+                        i,
+                        &format!("{key}.indexes.bloom"),
+                        options.get("fpp").and_then(Json::as_f64),
+                        max_bytes,
+                    );
                 }
                 other if INDEXES.contains(&other) => {}
                 other => {
                     let hint = did_you_mean(other, INDEXES.iter().copied())
                         .map(|n| format!(", did you mean `{n}`?"))
                         .unwrap_or_default();
-                    self.problem(
-                        format!("{key}.indexes"),
-                        format!("`{}` is not an index{hint}", abbreviate(other)),
-                    );
+                    self.problem(format!("{key}.indexes"), format!("`{}` is not an index{hint}", abbreviate(other)));
                 }
             }
         }
@@ -375,7 +406,9 @@ impl<'a> Derive<'a> {
                     let name = self.columns[i].name.clone();
                     self.problem(
                         place,
-                        format!("column `{name}` has an inverted index, which needs a dictionary; take one of both away"),
+                        format!(
+                            "column `{name}` has an inverted index, which needs a dictionary; take one of both away"
+                        ),
                     );
                 }
                 EncodingHint::Auto | EncodingHint::Dictionary => self.columns[i].encoding = EncodingHint::Dictionary,

@@ -98,10 +98,7 @@ impl FromStr for OperationId {
         text.split_once('-')
             .filter(|(session, _)| session.len() == 16)
             .and_then(|(session, sequence)| {
-                Some(OperationId {
-                    session: u64::from_str_radix(session, 16).ok()?,
-                    sequence: sequence.parse().ok()?,
-                })
+                Some(OperationId { session: u64::from_str_radix(session, 16).ok()?, sequence: sequence.parse().ok()? })
             })
             .ok_or_else(|| {
                 crate::Error::invalid("operation id", format!("`{text}` is not 16 hexadecimal digits, `-`, a number"))

@@ -9,21 +9,21 @@
 
 #![forbid(unsafe_code)]
 
-pub mod ids;
-pub mod table_name;
-pub mod schema_json;
-pub mod schema;
+mod column_specs;
 pub mod date_time;
 pub mod default_null;
-pub mod table_config;
-mod column_specs;
-pub mod response;
-pub mod error_code;
-pub mod suggest;
-pub mod hex;
 mod error;
+pub mod error_code;
+pub mod hex;
+pub mod ids;
 mod json;
 mod lenient;
+pub mod response;
+pub mod schema;
+pub mod schema_json;
+pub mod suggest;
+pub mod table_config;
+pub mod table_name;
 
 pub use date_time::{DateTimeFormat, TimeUnit};
 pub use error::{Error, Result};

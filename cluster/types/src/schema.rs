@@ -91,7 +91,8 @@ impl Schema {
 
     /// Checks a document that has been read.
     pub fn new(json: SchemaJson) -> Result<Schema> {
-        let mut check = Check { schema: &json.schema_name, columns: Vec::new(), unsupported: Vec::new(), problems: Vec::new() };
+        let mut check =
+            Check { schema: &json.schema_name, columns: Vec::new(), unsupported: Vec::new(), problems: Vec::new() };
         check.schema_name();
         check.fields("dimensionFieldSpecs", &json.dimension_field_specs, Kind::Dimension);
         check.fields("metricFieldSpecs", &json.metric_field_specs, Kind::Metric);
@@ -250,11 +251,19 @@ impl Check<'_> {
             let Some(data_type) = self.data_type(&key, &field.name, &field.data_type) else { continue };
             let multi_value = !field.single_value_field;
             if multi_value && kind == Kind::Metric {
-                self.problem(format!("{key}.singleValueField"), format!("metric `{}` cannot be multi-value", field.name));
+                self.problem(
+                    format!("{key}.singleValueField"),
+                    format!("metric `{}` cannot be multi-value", field.name),
+                );
             }
             let metric_type = matches!(
                 data_type,
-                DataType::Int | DataType::Long | DataType::Float | DataType::Double | DataType::BigDecimal | DataType::Bytes
+                DataType::Int
+                    | DataType::Long
+                    | DataType::Float
+                    | DataType::Double
+                    | DataType::BigDecimal
+                    | DataType::Bytes
             );
             if kind == Kind::Metric && !metric_type {
                 self.problem(
@@ -280,7 +289,8 @@ impl Check<'_> {
             Some(value) => match default_null::parse(data_type, value) {
                 Ok(value) => value,
                 Err(reason) => {
-                    return self.problem(format!("{key}.defaultNullValue"), format!("column `{}`: {reason}", field.name));
+                    return self
+                        .problem(format!("{key}.defaultNullValue"), format!("column `{}`: {reason}", field.name));
                 }
             },
         };
@@ -349,7 +359,8 @@ impl Check<'_> {
         match DateTimeFormat::parse(&format!("{key}.timeFormat"), &format) {
             Err(error) => self.problems.push(error),
             Ok(format) => {
-                let field = FieldJson { default_null_value: time.default_null_value.clone(), ..FieldJson::new(name, "") };
+                let field =
+                    FieldJson { default_null_value: time.default_null_value.clone(), ..FieldJson::new(name, "") };
                 let role = Role::DateTime { format, granularity: Some(format!("{size}:{unit}")) };
                 self.column(key, &field, data_type, false, role);
             }
@@ -389,7 +400,8 @@ impl Check<'_> {
             self.unsupported.push((column.to_owned(), name.to_owned()));
             return None;
         }
-        let hint = did_you_mean(name, TYPES.iter().copied()).map(|n| format!(", did you mean `{n}`?")).unwrap_or_default();
+        let hint =
+            did_you_mean(name, TYPES.iter().copied()).map(|n| format!(", did you mean `{n}`?")).unwrap_or_default();
         self.problem(
             format!("{key}.dataType"),
             format!("column `{column}`: `{}` is not a type{hint}", abbreviate(name)),
@@ -399,8 +411,13 @@ impl Check<'_> {
 
     fn names_are_unique(&mut self) {
         let mut seen = BTreeSet::new();
-        let names: Vec<String> =
-            self.columns.iter().map(|c| &c.name).chain(self.unsupported.iter().map(|(name, _)| name)).cloned().collect();
+        let names: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| &c.name)
+            .chain(self.unsupported.iter().map(|(name, _)| name))
+            .cloned()
+            .collect();
         if names.len() > COLUMNS_MAX {
             self.problem("schema", format!("it has {} columns, and {COLUMNS_MAX} is the most", names.len()));
         }

@@ -108,8 +108,7 @@ impl<'a> VarPage<'a> {
         if sections[2].len() % ENTRY != 0 {
             return Err(Error::corrupt("the chunk table has a fraction of an entry"));
         }
-        let page =
-            Self { codec, len: header.values as usize, table: buffer::cast(sections[2])?, data: sections[1] };
+        let page = Self { codec, len: header.values as usize, table: buffer::cast(sections[2])?, data: sections[1] };
         let (mut next, mut used) = (0u64, 0u64);
         for c in 0..page.chunks() {
             let [first, raw, offset, stored] = page.entry(c);
@@ -127,7 +126,11 @@ impl<'a> VarPage<'a> {
             used += u64::from(stored);
         }
         if next != page.len as u64 || used != page.data.len() as u64 {
-            return Err(Error::corrupt(format!("chunks hold {next} of {} values, {used} of {} bytes", page.len, page.data.len())));
+            return Err(Error::corrupt(format!(
+                "chunks hold {next} of {} values, {used} of {} bytes",
+                page.len,
+                page.data.len()
+            )));
         }
         Ok(page)
     }

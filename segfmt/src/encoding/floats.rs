@@ -113,7 +113,14 @@ impl<'a> FloatPage<'a> {
                 if rows.windows(2).any(|w| w[0] >= w[1]) || rows.last().is_some_and(|r| *r as usize >= len) {
                     return Err(Error::corrupt("exception rows do not ascend below the number of values"));
                 }
-                Self::Decimal(DecimalPage { base: header.base as i64, exponent: header.param, single, packed, rows, values })
+                Self::Decimal(DecimalPage {
+                    base: header.base as i64,
+                    exponent: header.param,
+                    single,
+                    packed,
+                    rows,
+                    values,
+                })
             }
             other => return Err(Error::corrupt(format!("{} is no encoding of numbers", other.name()))),
         };
@@ -202,7 +209,8 @@ impl<'a> FloatPage<'a> {
             let n = (self.len() - at).min(GROUP);
             self.decode(at..at + n, &mut buf[..n]);
             for v in &buf[..n] {
-                let ok = normalize_f64(*v).to_bits() == v.to_bits() && (!single || v.is_nan() || f64::from(*v as f32) == *v);
+                let ok =
+                    normalize_f64(*v).to_bits() == v.to_bits() && (!single || v.is_nan() || f64::from(*v as f32) == *v);
                 if !ok {
                     return Err(Error::corrupt(format!("number with bits {:016x} is not in stored form", v.to_bits())));
                 }

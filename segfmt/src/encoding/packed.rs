@@ -101,7 +101,10 @@ impl<'a> Packed<'a> {
         }
         let need = packed_bytes(width, len);
         if bytes.len() != need {
-            return Err(Error::corrupt(format!("{len} values of {width} bits take {need} bytes, {} are there", bytes.len())));
+            return Err(Error::corrupt(format!(
+                "{len} values of {width} bits take {need} bytes, {} are there",
+                bytes.len()
+            )));
         }
         Ok(Self { width, len, bytes })
     }

@@ -35,7 +35,8 @@ pub(super) fn check(file: &[u8], column: &Column, values: &[Value], lists: Optio
     if column.is_sorted() {
         assert!(lists.is_none() && values.is_sorted_by(|a, b| order(a, b).is_le()));
     }
-    let dictionary_bytes = column.has_dictionary().then(|| region(file, column, RegionKind::Dictionary).expect("region"));
+    let dictionary_bytes =
+        column.has_dictionary().then(|| region(file, column, RegionKind::Dictionary).expect("region"));
     let dictionary = dictionary_bytes.as_deref().map(|b| Dictionary::open(column, b).expect("dictionary"));
     // Key of each value, as zones and indexes use it.
     let keys: Vec<u64> = match &dictionary {
@@ -50,9 +51,8 @@ pub(super) fn check(file: &[u8], column: &Column, values: &[Value], lists: Optio
         let n = column.block_rows(block) as usize;
         for set in [RowSet::NonNull, RowSet::All] {
             let zone = column.zone(block, set);
-            let of = || {
-                (first..first + n).filter(|r| set == RowSet::All || !nulls.get(*r)).flat_map(range).map(|i| keys[i])
-            };
+            let of =
+                || (first..first + n).filter(|r| set == RowSet::All || !nulls.get(*r)).flat_map(range).map(|i| keys[i]);
             assert_eq!(zone.is_empty(), of().next().is_none());
             if !zone.is_empty() {
                 assert_eq!((Some(zone.min), Some(zone.max)), (of().min(), of().max()));

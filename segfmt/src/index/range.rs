@@ -141,7 +141,9 @@ impl<'a> RangeIndex<'a> {
         for i in 0..self.len() {
             let b = self.bucket(i);
             if self.bitmap(&b)?.len() != u64::from(b.rows) {
-                return Err(Error::corrupt(format!("bucket {i} counts other rows than it has")).in_region("range index"));
+                return Err(
+                    Error::corrupt(format!("bucket {i} counts other rows than it has")).in_region("range index")
+                );
             }
         }
         Ok(())
@@ -178,7 +180,8 @@ pub(crate) fn encode(keys: &[u64], lists: Option<&[u32]>, rows: u32) -> Result<V
         bitmap.optimize();
         let start = data.len();
         bitmap.serialize_into(&mut data)?;
-        let limit = |n: usize| u32::try_from(n).map_err(|_| Error::too_large("a range index", n as u64, u64::from(u32::MAX)));
+        let limit =
+            |n: usize| u32::try_from(n).map_err(|_| Error::too_large("a range index", n as u64, u64::from(u32::MAX)));
         out.extend_from_slice(&min.to_le_bytes());
         out.extend_from_slice(&max.to_le_bytes());
         out.extend_from_slice(&limit(start)?.to_le_bytes());

@@ -42,7 +42,10 @@ impl Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Segment").field("info", &self.info).field("columns", &self.columns.len()).finish_non_exhaustive()
+        f.debug_struct("Segment")
+            .field("info", &self.info)
+            .field("columns", &self.columns.len())
+            .finish_non_exhaustive()
     }
 }
 

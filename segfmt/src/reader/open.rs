@@ -31,8 +31,11 @@ pub(super) fn open(tail: SharedBytes, file_len: u64) -> Result<Shared> {
     let bytes = (*tail).as_ref();
     let trailer = Trailer::read(bytes)?;
     if trailer.file_len() != file_len {
-        return Err(Error::corrupt(format!("the trailer ends a file of {} bytes, this one has {file_len}", trailer.file_len()))
-            .in_region("trailer"));
+        return Err(Error::corrupt(format!(
+            "the trailer ends a file of {} bytes, this one has {file_len}",
+            trailer.file_len()
+        ))
+        .in_region("trailer"));
     }
     let have = bytes.len() as u64;
     if trailer.tail_len() > have {
@@ -42,10 +45,8 @@ pub(super) fn open(tail: SharedBytes, file_len: u64) -> Result<Shared> {
     let directory = buffer::slice(bytes, directory_at, trailer.directory_len, "block directory")?;
     let footer_at = directory_at + (trailer.footer_offset - trailer.directory_offset);
     let footer = buffer::slice(bytes, footer_at, trailer.footer_len, "footer")?;
-    let gaps = [
-        (directory_at + trailer.directory_len, footer_at),
-        (footer_at + trailer.footer_len, have - TRAILER as u64),
-    ];
+    let gaps =
+        [(directory_at + trailer.directory_len, footer_at), (footer_at + trailer.footer_len, have - TRAILER as u64)];
     for (from, to) in gaps {
         if !buffer::all_zero(buffer::slice(bytes, from, to.saturating_sub(from), "padding")?) {
             return Err(bad("padding around the footer is not zero"));
@@ -164,9 +165,7 @@ fn region(r: &ArchivedRegionEntry, column: &str, end: &mut u64, data_end: u64) -
     }
     *end = offset + len;
     match RegionKind::from_code(kind).filter(|k| k.version() == version) {
-        Some(kind) => {
-            Ok(Some(Region { kind, offset, len, crc: r.crc.to_native(), version, flags }))
-        }
+        Some(kind) => Ok(Some(Region { kind, offset, len, crc: r.crc.to_native(), version, flags })),
         None if flags & REGION_REQUIRED == 0 => Ok(None),
         None => {
             let place = Place { column: Some(column.to_owned()), region: Some("footer"), block: None };

@@ -282,8 +282,7 @@ fn normalize(data_type: DataType, values: Values<'_>) -> Result<Normal<'_>> {
         }
         (DataType::Double, Values::F64(v)) => {
             let stored = v.iter().all(|v| normalize_f64(*v).to_bits() == v.to_bits());
-            let values =
-                if stored { Cow::Borrowed(v) } else { v.iter().map(|v| normalize_f64(*v)).collect() };
+            let values = if stored { Cow::Borrowed(v) } else { v.iter().map(|v| normalize_f64(*v)).collect() };
             Normal::Floats { values, single: false }
         }
         (

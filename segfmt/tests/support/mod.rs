@@ -66,10 +66,9 @@ fn all_types() -> Golden {
     let text = |s: String| Some(Value::String(s));
     let mut columns = vec![
         single(spec("day_sorted", T::Int, DICT), |i| Some(Value::Int(20_240_101 + (i / 90) as i32))),
-        single(
-            ColumnSpec { inverted: true, range: true, ..spec("carrier", T::String, DICT) },
-            |i| (i % 11 != 3).then(|| Value::String(["AA", "B6", "DL", "UA", "WN"][mix(i) as usize % 5].to_owned())),
-        ),
+        single(ColumnSpec { inverted: true, range: true, ..spec("carrier", T::String, DICT) }, |i| {
+            (i % 11 != 3).then(|| Value::String(["AA", "B6", "DL", "UA", "WN"][mix(i) as usize % 5].to_owned()))
+        }),
         single(ColumnSpec { range: true, ..spec("ts_delta", T::Timestamp, LZ4) }, |i| {
             Some(Value::Timestamp(1_700_000_000_000 + i as i64 * 60_000))
         }),

@@ -32,7 +32,9 @@ impl Error {
     /// Names the innermost expression that failed, once.
     pub fn in_expression(self, text: impl FnOnce() -> String) -> Error {
         match self {
-            Error::Evaluation { what, expression } if expression.is_empty() => Error::Evaluation { what, expression: text() },
+            Error::Evaluation { what, expression } if expression.is_empty() => {
+                Error::Evaluation { what, expression: text() }
+            }
             other => other,
         }
     }

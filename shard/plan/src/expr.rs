@@ -19,31 +19,77 @@ pub enum CompareOp {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     /// Column `index` of the plan's input.
-    Column { index: u32, ty: Type },
+    Column {
+        index: u32,
+        ty: Type,
+    },
     Literal(Scalar),
     /// Value `index` of the parameters bound with the request (E-3). An IN list is one `List` parameter.
-    Param { index: u32, ty: Type },
-    Compare { op: CompareOp, left: Box<Expr>, right: Box<Expr> },
+    Param {
+        index: u32,
+        ty: Type,
+    },
+    Compare {
+        op: CompareOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// `expr IN (list)`: `list` is a Literal or Param of list type, elements of the type of `expr`. NULL elements count
     /// as in SQL: no match and a NULL element give NULL.
-    In { expr: Box<Expr>, list: Box<Expr>, negated: bool },
+    In {
+        expr: Box<Expr>,
+        list: Box<Expr>,
+        negated: bool,
+    },
     /// SQL LIKE with `escape` (a character, or none). Case sensitive unless `insensitive`.
-    Like { expr: Box<Expr>, pattern: String, escape: Option<char>, insensitive: bool, negated: bool },
+    Like {
+        expr: Box<Expr>,
+        pattern: String,
+        escape: Option<char>,
+        insensitive: bool,
+        negated: bool,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
-    IsNull { expr: Box<Expr>, negated: bool },
+    IsNull {
+        expr: Box<Expr>,
+        negated: bool,
+    },
     /// `IS [NOT] DISTINCT FROM`: NULL equals NULL.
-    IsDistinct { left: Box<Expr>, right: Box<Expr>, negated: bool },
+    IsDistinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        negated: bool,
+    },
     /// `any` (or `all`) of the elements of a multi-value `list` satisfy `predicate`, in which [`Expr::Element`] stands for
     /// the element (E-4).
-    Quantified { all: bool, list: Box<Expr>, predicate: Box<Expr> },
-    Element { ty: Type },
-    Case { branches: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>>, ty: Type },
+    Quantified {
+        all: bool,
+        list: Box<Expr>,
+        predicate: Box<Expr>,
+    },
+    Element {
+        ty: Type,
+    },
+    Case {
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+        ty: Type,
+    },
     /// A checked conversion: what does not fit is an error. `lenient` makes it NULL instead (TRY_CAST).
-    Cast { expr: Box<Expr>, to: Type, lenient: bool },
+    Cast {
+        expr: Box<Expr>,
+        to: Type,
+        lenient: bool,
+    },
     /// A registered scalar function, named as the registry names it, at a version of its results.
-    Call { function: String, version: u32, args: Vec<Expr>, ty: Type },
+    Call {
+        function: String,
+        version: u32,
+        args: Vec<Expr>,
+        ty: Type,
+    },
 }
 
 impl Expr {
@@ -71,7 +117,9 @@ impl Expr {
             Expr::Column { .. } | Expr::Literal(_) | Expr::Param { .. } | Expr::Element { .. } => vec![],
             Expr::Compare { left, right, .. } | Expr::IsDistinct { left, right, .. } => vec![left, right],
             Expr::In { expr, list, .. } => vec![expr, list],
-            Expr::Like { expr, .. } | Expr::IsNull { expr, .. } | Expr::Cast { expr, .. } | Expr::Not(expr) => vec![expr],
+            Expr::Like { expr, .. } | Expr::IsNull { expr, .. } | Expr::Cast { expr, .. } | Expr::Not(expr) => {
+                vec![expr]
+            }
             Expr::And(parts) | Expr::Or(parts) => parts.iter().collect(),
             Expr::Quantified { list, predicate, .. } => vec![list, predicate],
             Expr::Case { branches, otherwise, .. } => {

@@ -157,9 +157,10 @@ impl Registry {
     pub fn scalar_at(&self, name: &str, version: u32) -> Result<&Arc<dyn ScalarFn>> {
         match self.scalar(name) {
             Some(function) if function.version() == version => Ok(function),
-            Some(function) => {
-                Err(Error::Plan(format!("function {name} is at version {}, the plan asks for {version}", function.version())))
-            }
+            Some(function) => Err(Error::Plan(format!(
+                "function {name} is at version {}, the plan asks for {version}",
+                function.version()
+            ))),
             None => Err(Error::Plan(format!("function {name} is not known here"))),
         }
     }

@@ -11,31 +11,33 @@
 //!
 //! **Invariant:** nothing here reads a file, a clock or a thread pool, and nothing here knows SQL.
 
-pub mod types;
-pub mod scalar;
-pub mod error;
-pub mod expr;
-pub mod leaf;
-pub mod reduce;
-pub mod function;
+pub mod aggregate;
 pub mod cast;
 pub mod datetime;
 pub mod decimal_ops;
+pub mod error;
 pub mod eval;
-pub mod scalar_functions;
-pub mod aggregate;
+pub mod expr;
+pub mod function;
 pub mod group;
-pub mod merge;
-pub mod sort;
+pub mod leaf;
 pub mod memory;
+pub mod merge;
+pub mod reduce;
 pub mod reduce_exec;
+pub mod scalar;
+pub mod scalar_functions;
+pub mod sort;
+pub mod types;
 pub mod wire;
 
 pub use cast::cast_scalar;
 pub use error::{Error, Result};
 pub use eval::{BoundExpr, expr_text, repeat, scalar_at};
 pub use expr::{CompareOp, Expr};
-pub use function::{Accumulator, Aggregate, AggregateSignature, Datum, FunctionFlags, Kernel, Registry, ScalarFn, Signature};
+pub use function::{
+    Accumulator, Aggregate, AggregateSignature, Datum, FunctionFlags, Kernel, Registry, ScalarFn, Signature,
+};
 pub use leaf::{AggregateCall, ColumnRef, LeafOptions, LeafPlan, Output, SortKey};
 pub use reduce::ReducePlan;
 pub use scalar::Scalar;

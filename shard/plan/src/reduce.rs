@@ -25,7 +25,12 @@ pub struct ReducePlan {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReduceInput {
-    Groups { keys: Vec<Type>, aggregates: Vec<AggregateCall> },
+    Groups {
+        keys: Vec<Type>,
+        aggregates: Vec<AggregateCall>,
+    },
     /// Types of the leaf's `exprs`. `sorted` says that each batch comes in `order` already.
-    Rows { types: Vec<Type> },
+    Rows {
+        types: Vec<Type>,
+    },
 }

@@ -57,7 +57,10 @@ impl Type {
 
     pub fn is_numeric(self) -> bool {
         !self.multi
-            && matches!(self.data, DataType::Int | DataType::Long | DataType::Float | DataType::Double | DataType::BigDecimal)
+            && matches!(
+                self.data,
+                DataType::Int | DataType::Long | DataType::Float | DataType::Double | DataType::BigDecimal
+            )
     }
 
     pub fn is_integer(self) -> bool {

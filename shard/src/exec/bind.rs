@@ -55,7 +55,9 @@ pub(crate) struct BoundColumn {
 impl BoundColumn {
     /// The dictionary of a column that has one.
     pub fn dict(&self) -> Result<&Dict> {
-        self.dict.as_ref().ok_or_else(|| PlanError::Plan(format!("column {} has no dictionary here", self.reference.name)).into())
+        self.dict
+            .as_ref()
+            .ok_or_else(|| PlanError::Plan(format!("column {} has no dictionary here", self.reference.name)).into())
     }
 
     /// The dictionary, for a single-value column of a segment.
@@ -89,7 +91,8 @@ impl BoundColumn {
     /// The validity of rows `first_row + rows[i]`; `None` when all are valid.
     pub fn null_buffer(&self, first_row: u64, rows: &[u32]) -> Option<NullBuffer> {
         self.nulls.as_ref()?;
-        let buffer = NullBuffer::from(rows.iter().map(|r| !self.is_null(first_row + u64::from(*r))).collect::<Vec<bool>>());
+        let buffer =
+            NullBuffer::from(rows.iter().map(|r| !self.is_null(first_row + u64::from(*r))).collect::<Vec<bool>>());
         (buffer.null_count() > 0).then_some(buffer)
     }
 
@@ -193,7 +196,11 @@ impl Binder {
             let handle = source
                 .column(&reference.name)
                 .or_else(|| virtual_column(&reference.name, &*source, host))
-                .unwrap_or_else(|| ColumnHandle { ty: reference.ty, kind: ColumnKind::Constant(constant(reference)), has_nulls: false });
+                .unwrap_or_else(|| ColumnHandle {
+                    ty: reference.ty,
+                    kind: ColumnKind::Constant(constant(reference)),
+                    has_nulls: false,
+                });
             if handle.ty != reference.ty {
                 return Err(PlanError::Plan(format!(
                     "segment {} holds column {} as {}, the schema says {}: reload or rebuild the segment",
@@ -205,9 +212,26 @@ impl Binder {
                 .into());
             }
             let nullable = reference.nulls && handle.has_nulls;
-            columns.push(BoundColumn { reference: reference.clone(), ty: handle.ty, kind: handle.kind, dict: None, nulls: None, nullable });
+            columns.push(BoundColumn {
+                reference: reference.clone(),
+                ty: handle.ty,
+                kind: handle.kind,
+                dict: None,
+                nulls: None,
+                nullable,
+            });
         }
-        Ok(Binder { index, source, phase: Phase::Columns, columns, filter: None, evals: Vec::new(), key_evals: Vec::new(), keys: None, improved: 0 })
+        Ok(Binder {
+            index,
+            source,
+            phase: Phase::Columns,
+            columns,
+            filter: None,
+            evals: Vec::new(),
+            key_evals: Vec::new(),
+            keys: None,
+            improved: 0,
+        })
     }
 
     /// Runs until the slice expires or the segment is bound.
@@ -223,7 +247,13 @@ impl Binder {
                 Phase::Filter => {
                     if let Some(filter) = &request.plan.filter {
                         let names = self.columns.iter().map(|c| c.reference.name.clone()).collect();
-                        let mut builder = Builder { columns: &self.columns, registry, params: &request.params, names, evals: Vec::new() };
+                        let mut builder = Builder {
+                            columns: &self.columns,
+                            registry,
+                            params: &request.params,
+                            names,
+                            evals: Vec::new(),
+                        };
                         let node = builder.build(filter, true)?;
                         self.evals = builder.evals;
                         self.filter = Some(node);
@@ -242,7 +272,10 @@ impl Binder {
                     if let Some(node) = self.filter.take() {
                         let settled = settle(node, &mut evals.into_iter().map(Some).collect());
                         if let Node::Const(false) = settled {
-                            return Ok(Step::Pruned(format!("segment {}: no value of its dictionaries or bounds passes the filter", self.source.name())));
+                            return Ok(Step::Pruned(format!(
+                                "segment {}: no value of its dictionaries or bounds passes the filter",
+                                self.source.name()
+                            )));
                         }
                         self.filter = (!matches!(settled, Node::Const(true))).then_some(settled);
                     }
@@ -253,7 +286,10 @@ impl Binder {
                         return Ok(Step::Waiting);
                     }
                     if let Some(Node::Const(false)) = &self.filter {
-                        return Ok(Step::Pruned(format!("segment {}: its indexes hold no value that passes the filter", self.source.name())));
+                        return Ok(Step::Pruned(format!(
+                            "segment {}: its indexes hold no value that passes the filter",
+                            self.source.name()
+                        )));
                     }
                     self.plan_keys(request, registry)?;
                     self.phase = Phase::Keys;
@@ -373,7 +409,9 @@ impl Binder {
                 plans.push(KeyPlan::Constant(value.clone()));
                 continue;
             }
-            let Some(column) = bound.single_column().map(|c| c as usize).filter(|_| bound.is_deterministic()) else { return Ok(()) };
+            let Some(column) = bound.single_column().map(|c| c as usize).filter(|_| bound.is_deterministic()) else {
+                return Ok(());
+            };
             let Some(dict) = self.columns[column].single_dict() else { return Ok(()) };
             if matches!(expr, Expr::Column { .. }) {
                 plans.push(KeyPlan::Ids { column, cardinality: dict.len(), nullable: self.columns[column].nullable });
@@ -385,7 +423,15 @@ impl Binder {
             // Its place is taken when the entries have been evaluated.
             plans.push(KeyPlan::Constant(Scalar::Null(expr.ty())));
             let table = GroupTable::new(&[expr.ty().arrow()])?;
-            self.key_evals.push(KeyEval { key, column, expr: bound, next: 0, map: Vec::new(), table, scratch: Vec::new() });
+            self.key_evals.push(KeyEval {
+                key,
+                column,
+                expr: bound,
+                next: 0,
+                map: Vec::new(),
+                table,
+                scratch: Vec::new(),
+            });
         }
         self.keys = Some(plans);
         Ok(())
@@ -404,14 +450,20 @@ impl Binder {
         let blocks = self.source.blocks();
         let mut kept = Vec::with_capacity(blocks as usize);
         for block in 0..blocks {
-            match filter.as_ref().map_or(Verdict::All, |f| f.verdict(block, self.source.rows_per_block(), &self.columns)) {
+            match filter
+                .as_ref()
+                .map_or(Verdict::All, |f| f.verdict(block, self.source.rows_per_block(), &self.columns))
+            {
                 Verdict::None => {}
                 Verdict::Some => kept.push((block, false)),
                 Verdict::All => kept.push((block, true)),
             }
         }
         if kept.is_empty() && blocks > 0 {
-            return Step::Pruned(format!("segment {}: the zone maps of all {blocks} blocks exclude the filter", self.source.name()));
+            return Step::Pruned(format!(
+                "segment {}: the zone maps of all {blocks} blocks exclude the filter",
+                self.source.name()
+            ));
         }
         let mut filter_columns = Vec::new();
         if let Some(filter) = &filter {

@@ -46,7 +46,11 @@ impl ChunkCache {
             Some(at) => at,
             None => {
                 // The page's own chunk before this one is not needed any more: rows ascend.
-                let reused = self.chunks.iter().position(|c| Arc::ptr_eq(&c.page, cell)).or((self.chunks.len() >= KEPT).then_some(0));
+                let reused = self
+                    .chunks
+                    .iter()
+                    .position(|c| Arc::ptr_eq(&c.page, cell))
+                    .or((self.chunks.len() >= KEPT).then_some(0));
                 let (mut offsets, mut data) = reused.map_or_else(Default::default, |at| {
                     let old = self.chunks.swap_remove(at);
                     (old.offsets, old.data)

@@ -2,14 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::exec::bind::{BoundColumn, Dict};
-use crate::kernels::{Simd, gather};
 use crate::exec::chunks::ChunkCache;
+use crate::kernels::{Simd, gather};
 use crate::source::BlockColumn;
 use crate::source::block::PageCell;
 use arrow_array::cast::AsArray;
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, LargeBinaryArray, ListArray, StringArray,
-    TimestampMillisecondArray, UInt32Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, LargeBinaryArray,
+    ListArray, StringArray, TimestampMillisecondArray, UInt32Array,
 };
 use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType as ArrowType, Field};
@@ -48,7 +48,9 @@ pub(crate) fn ints(page: &IntPage<'_>, rows: &[u32], scratch: &mut Vec<u32>, out
             gather::gather(Simd::get(), packed, rows, scratch);
             out.extend(scratch.iter().map(|v| base.wrapping_add(i64::from(*v))));
         }
-        IntPage::For { base, packed } => out.extend(rows.iter().map(|r| base.wrapping_add(packed.get(*r as usize) as i64))),
+        IntPage::For { base, packed } => {
+            out.extend(rows.iter().map(|r| base.wrapping_add(packed.get(*r as usize) as i64)))
+        }
         IntPage::Delta(_) => by_span(rows, page.len(), out, |range, out| page.decode(range, out)),
     }
 }
@@ -65,7 +67,12 @@ pub(crate) fn floats(page: &FloatPage<'_>, rows: &[u32], out: &mut Vec<f64>) {
 }
 
 /// Decodes whole stretches of 512 values where rows are selected, and keeps those.
-fn by_span<T: Copy + Default>(rows: &[u32], len: usize, out: &mut Vec<T>, decode: impl Fn(std::ops::Range<usize>, &mut [T])) {
+fn by_span<T: Copy + Default>(
+    rows: &[u32],
+    len: usize,
+    out: &mut Vec<T>,
+    decode: impl Fn(std::ops::Range<usize>, &mut [T]),
+) {
     let mut values = [T::default(); 512];
     let mut at = 0;
     while at < rows.len() {
@@ -90,13 +97,25 @@ pub(crate) struct Scratch {
 }
 
 /// Values of `rows` (block-local, ascending) of one column of a block.
-pub(crate) fn column(bound: &BoundColumn, block: &BlockColumn, first_row: u64, rows: &[u32], scratch: &mut Scratch) -> Result<ArrayRef> {
+pub(crate) fn column(
+    bound: &BoundColumn,
+    block: &BlockColumn,
+    first_row: u64,
+    rows: &[u32],
+    scratch: &mut Scratch,
+) -> Result<ArrayRef> {
     match block {
         BlockColumn::Constant(scalar) => Ok(shard_plan::repeat(scalar, rows.len())?),
-        BlockColumn::Sequence { first } => Ok(Arc::new(rows.iter().map(|r| (*first + i64::from(*r)) as i32).collect::<Int32Array>())),
+        BlockColumn::Sequence { first } => {
+            Ok(Arc::new(rows.iter().map(|r| (*first + i64::from(*r)) as i32).collect::<Int32Array>()))
+        }
         BlockColumn::Array(array) => {
             let taken = arrow_select::take::take(array, &UInt32Array::from(rows.to_vec()), None).map_err(arrow)?;
-            if bound.reference.nulls || taken.null_count() == 0 { Ok(taken) } else { fill_nulls(&taken, &bound.reference.default, bound.ty.multi) }
+            if bound.reference.nulls || taken.null_count() == 0 {
+                Ok(taken)
+            } else {
+                fill_nulls(&taken, &bound.reference.default, bound.ty.multi)
+            }
         }
         BlockColumn::Page(cell) => {
             let page = cell.borrow_dependent();
@@ -117,11 +136,15 @@ pub(crate) fn column(bound: &BoundColumn, block: &BlockColumn, first_row: u64, r
                     scratch.elements = elements;
                     let inner = inner?;
                     let field = Arc::new(Field::new("item", inner.data_type().clone(), true));
-                    Ok(Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), inner, nulls).map_err(arrow)?))
+                    Ok(Arc::new(
+                        ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), inner, nulls).map_err(arrow)?,
+                    ))
                 }
             }
         }
-        BlockColumn::Unread => Err(PlanError::Plan(format!("column {} is used but was not asked for", bound.reference.name)).into()),
+        BlockColumn::Unread => {
+            Err(PlanError::Plan(format!("column {} is used but was not asked for", bound.reference.name)).into())
+        }
     }
 }
 
@@ -133,7 +156,8 @@ fn arrow(e: arrow_schema::ArrowError) -> Error {
 fn fill_nulls(array: &ArrayRef, default: &Scalar, multi: bool) -> Result<ArrayRef> {
     let default = if multi { Scalar::List(default.ty().data, Arc::from([default.clone()])) } else { default.clone() };
     let filler = shard_plan::repeat(&default, 1)?;
-    let indices: Vec<(usize, usize)> = (0..array.len()).map(|i| if array.is_null(i) { (1, 0) } else { (0, i) }).collect();
+    let indices: Vec<(usize, usize)> =
+        (0..array.len()).map(|i| if array.is_null(i) { (1, 0) } else { (0, i) }).collect();
     arrow_select::interleave::interleave(&[array.as_ref(), filler.as_ref()], &indices).map_err(arrow)
 }
 
@@ -161,10 +185,12 @@ fn values(
             floats(page, rows, &mut scratch.floats);
             Ok(floats_array(bound.ty.data, &scratch.floats, nulls))
         }
-        PageValues::Var(page) => var(bound.ty.data, cell, page, rows, nulls, &mut scratch.chunks).map_err(|e| match e {
-            VarError::Segment(e) => broken(e),
-            VarError::Other(e) => e,
-        }),
+        PageValues::Var(page) => {
+            var(bound.ty.data, cell, page, rows, nulls, &mut scratch.chunks).map_err(|e| match e {
+                VarError::Segment(e) => broken(e),
+                VarError::Other(e) => e,
+            })
+        }
     }
 }
 
@@ -189,7 +215,14 @@ enum VarError {
     Other(Error),
 }
 
-fn var(data: DataType, cell: &Arc<PageCell>, page: &VarPage<'_>, rows: &[u32], nulls: Option<NullBuffer>, chunks: &mut ChunkCache) -> Result<ArrayRef, VarError> {
+fn var(
+    data: DataType,
+    cell: &Arc<PageCell>,
+    page: &VarPage<'_>,
+    rows: &[u32],
+    nulls: Option<NullBuffer>,
+    chunks: &mut ChunkCache,
+) -> Result<ArrayRef, VarError> {
     let mut bytes = Vec::new();
     let mut lengths = Vec::with_capacity(rows.len());
     let mut at = 0;
@@ -205,13 +238,24 @@ fn var(data: DataType, cell: &Arc<PageCell>, page: &VarPage<'_>, rows: &[u32], n
 }
 
 /// An array of STRING, JSON, BYTES or BIG_DECIMAL values laid end to end.
-pub(crate) fn bytes_array(data: DataType, bytes: Vec<u8>, lengths: Vec<usize>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+pub(crate) fn bytes_array(
+    data: DataType,
+    bytes: Vec<u8>,
+    lengths: Vec<usize>,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef> {
     if data != DataType::BigDecimal && i32::try_from(bytes.len()).is_err() {
-        return Err(PlanError::Memory(format!("{} bytes of values in one vector, which holds 2 GiB", bytes.len())).into());
+        return Err(
+            PlanError::Memory(format!("{} bytes of values in one vector, which holds 2 GiB", bytes.len())).into()
+        );
     }
     Ok(match data {
-        DataType::BigDecimal => Arc::new(LargeBinaryArray::try_new(OffsetBuffer::from_lengths(lengths), bytes.into(), nulls).map_err(arrow)?),
-        DataType::Bytes => Arc::new(BinaryArray::try_new(OffsetBuffer::from_lengths(lengths), bytes.into(), nulls).map_err(arrow)?),
+        DataType::BigDecimal => Arc::new(
+            LargeBinaryArray::try_new(OffsetBuffer::from_lengths(lengths), bytes.into(), nulls).map_err(arrow)?,
+        ),
+        DataType::Bytes => {
+            Arc::new(BinaryArray::try_new(OffsetBuffer::from_lengths(lengths), bytes.into(), nulls).map_err(arrow)?)
+        }
         _ => Arc::new(StringArray::try_new(OffsetBuffer::from_lengths(lengths), bytes.into(), nulls).map_err(arrow)?),
     })
 }
@@ -240,7 +284,8 @@ impl Dict {
             return Ok(Arc::new(Float64Array::new(ids.iter().map(|id| values[*id as usize]).collect(), nulls)));
         }
         if data == DataType::Boolean {
-            let values = ids.iter().map(|id| dictionary.get_i64(*id)).collect::<segfmt::Result<Vec<i64>>>().map_err(broken)?;
+            let values =
+                ids.iter().map(|id| dictionary.get_i64(*id)).collect::<segfmt::Result<Vec<i64>>>().map_err(broken)?;
             return Ok(ints_array(data, &values, nulls));
         }
         let mut bytes = Vec::new();
@@ -297,7 +342,9 @@ impl Dict {
     /// As [`Dict::values`], decoding everything between the smallest and the greatest id where these lie close together:
     /// front-coded entries cost a tenth of a look-up each when they are read in order.
     pub(crate) fn values_sorted(&self, ids: &[u32], nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-        let (Some(lo), Some(hi)) = (ids.iter().min().copied(), ids.iter().max().copied()) else { return self.values(ids, nulls) };
+        let (Some(lo), Some(hi)) = (ids.iter().min().copied(), ids.iter().max().copied()) else {
+            return self.values(ids, nulls);
+        };
         let fixed = self.cell.borrow_dependent().data_type().fixed_width().is_some();
         if self.entries.is_some() || fixed || (hi - lo) as usize >= ids.len() * 4 {
             return self.values(ids, nulls);

@@ -7,7 +7,13 @@ use shard_plan::{LeafPlan, Output};
 pub fn explain(plan: &LeafPlan, snapshot: &TableSnapshot) -> Vec<String> {
     let names: Vec<String> = plan.columns.iter().map(|c| c.name.clone()).collect();
     let text = |e: &shard_plan::Expr| shard_plan::expr_text(e, &names);
-    let mut lines = vec![format!("scan {}: {} segments, {} rows, columns {}", plan.table, snapshot.segments.len(), snapshot.rows(), names.join(", "))];
+    let mut lines = vec![format!(
+        "scan {}: {} segments, {} rows, columns {}",
+        plan.table,
+        snapshot.segments.len(),
+        snapshot.rows(),
+        names.join(", ")
+    )];
     if let Some(filter) = &plan.filter {
         lines.push(format!("filter: {}", text(filter)));
     }
@@ -17,7 +23,13 @@ pub fn explain(plan: &LeafPlan, snapshot: &TableSnapshot) -> Vec<String> {
             if !order.is_empty() {
                 let keys: Vec<String> = order
                     .iter()
-                    .map(|k| format!("{}{}", exprs.get(k.index as usize).map(text).unwrap_or_default(), if k.descending { " desc" } else { "" }))
+                    .map(|k| {
+                        format!(
+                            "{}{}",
+                            exprs.get(k.index as usize).map(text).unwrap_or_default(),
+                            if k.descending { " desc" } else { "" }
+                        )
+                    })
                     .collect();
                 lines.push(format!("order: {}", keys.join(", ")));
             }
@@ -26,9 +38,20 @@ pub fn explain(plan: &LeafPlan, snapshot: &TableSnapshot) -> Vec<String> {
             }
         }
         Output::Groups { keys, aggregates, limit } => {
-            lines.push(format!("group by: {}", if keys.is_empty() { "all rows".to_owned() } else { keys.iter().map(text).collect::<Vec<_>>().join(", ") }));
+            lines.push(format!(
+                "group by: {}",
+                if keys.is_empty() {
+                    "all rows".to_owned()
+                } else {
+                    keys.iter().map(text).collect::<Vec<_>>().join(", ")
+                }
+            ));
             for call in aggregates {
-                let args = if call.args.is_empty() { "*".to_owned() } else { call.args.iter().map(text).collect::<Vec<_>>().join(", ") };
+                let args = if call.args.is_empty() {
+                    "*".to_owned()
+                } else {
+                    call.args.iter().map(text).collect::<Vec<_>>().join(", ")
+                };
                 let filter = call.filter.as_ref().map(|f| format!(" filter {}", text(f))).unwrap_or_default();
                 lines.push(format!("aggregate: {}({args}){filter}", call.function));
             }
@@ -38,7 +61,13 @@ pub fn explain(plan: &LeafPlan, snapshot: &TableSnapshot) -> Vec<String> {
         }
     }
     for segment in &snapshot.segments {
-        lines.push(format!("segment {}: {} rows, {} blocks, {}", segment.name(), segment.rows(), segment.source().blocks(), segment.residency()));
+        lines.push(format!(
+            "segment {}: {} rows, {} blocks, {}",
+            segment.name(),
+            segment.rows(),
+            segment.source().blocks(),
+            segment.residency()
+        ));
     }
     lines
 }

@@ -24,9 +24,17 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) enum KeyPlan {
     /// The column's ids; the id after the last is NULL when the column is nullable.
-    Ids { column: usize, cardinality: u32, nullable: bool },
+    Ids {
+        column: usize,
+        cardinality: u32,
+        nullable: bool,
+    },
     /// A deterministic expression of a dictionary column: ids map to ids of its distinct values.
-    Remapped { column: usize, map: Arc<[u32]>, values: ArrayRef },
+    Remapped {
+        column: usize,
+        map: Arc<[u32]>,
+        values: ArrayRef,
+    },
     Constant(Scalar),
 }
 
@@ -56,10 +64,18 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 enum Codes {
     /// Number and group are the same; `seen` marks groups that rows fell into.
-    Direct { seen: Vec<u8> },
+    Direct {
+        seen: Vec<u8>,
+    },
     /// One more than the group, 0 for none: zeros come from the kernel page by page, as they are touched.
-    Indexed { group_after: Vec<u32>, code_of: Vec<u64> },
-    Hashed { slots: Vec<u32>, code_of: Vec<u64> },
+    Indexed {
+        group_after: Vec<u32>,
+        code_of: Vec<u64>,
+    },
+    Hashed {
+        slots: Vec<u32>,
+        code_of: Vec<u64>,
+    },
 }
 
 /// The groups of one segment on one shard.
@@ -108,12 +124,26 @@ impl FastGroups {
             aggregate.resize(direct);
             aggregates.push(aggregate);
         }
-        Ok(Some(FastGroups { segment, radixes, codes, aggregates, groups: Vec::new(), ids: Vec::new(), wide: Vec::new(), flush: None }))
+        Ok(Some(FastGroups {
+            segment,
+            radixes,
+            codes,
+            aggregates,
+            groups: Vec::new(),
+            ids: Vec::new(),
+            wide: Vec::new(),
+            flush: None,
+        }))
     }
 
     /// The only group of a whole segment, from its statistics and dictionaries; `None` when its rows must be read.
-    pub fn from_metadata(segment: &Arc<BoundSegment>, bound: &BoundGroups, budget: &Budget) -> Result<Option<FastGroups>> {
-        let every_row = segment.blocks.len() == segment.source.blocks() as usize && segment.blocks.iter().all(|(_, all)| *all);
+    pub fn from_metadata(
+        segment: &Arc<BoundSegment>,
+        bound: &BoundGroups,
+        budget: &Budget,
+    ) -> Result<Option<FastGroups>> {
+        let every_row =
+            segment.blocks.len() == segment.source.blocks() as usize && segment.blocks.iter().all(|(_, all)| *all);
         if !every_row || !bound.keys.is_empty() {
             return Ok(None);
         }
@@ -257,11 +287,16 @@ impl FastGroups {
     pub fn begin_flush(&mut self) {
         if self.flush.is_none() {
             let (present, codes): (Vec<u32>, Vec<u64>) = match &self.codes {
-                Codes::Direct { seen } => (0..seen.len()).filter(|g| seen[*g] != 0).map(|g| (g as u32, g as u64)).unzip(),
-                // In the order of the ids, so that dictionaries are read from front to back.
-                Codes::Indexed { group_after, .. } => {
-                    group_after.iter().enumerate().filter(|(_, g)| **g != 0).map(|(code, g)| (*g - 1, code as u64)).unzip()
+                Codes::Direct { seen } => {
+                    (0..seen.len()).filter(|g| seen[*g] != 0).map(|g| (g as u32, g as u64)).unzip()
                 }
+                // In the order of the ids, so that dictionaries are read from front to back.
+                Codes::Indexed { group_after, .. } => group_after
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, g)| **g != 0)
+                    .map(|(code, g)| (*g - 1, code as u64))
+                    .unzip(),
                 Codes::Hashed { code_of, .. } => ((0..code_of.len() as u32).collect(), code_of.clone()),
             };
             self.flush = Some(Flush { present, codes, states: Vec::new(), settled: 0, next: 0 });
@@ -338,7 +373,9 @@ pub(crate) fn column_ids(column: usize, input: &Input<'_>, vector: Vector, selec
         return;
     };
     match page {
-        IdPage::Packed(packed) if selection.dense && vector.start % GROUP == 0 => gather::decode(input.simd, packed, vector.start, vector.len, out),
+        IdPage::Packed(packed) if selection.dense && vector.start % GROUP == 0 => {
+            gather::decode(input.simd, packed, vector.start, vector.len, out)
+        }
         page => crate::exec::decode::ids(page, &selection.rows, out),
     }
 }
@@ -368,7 +405,8 @@ fn key_values(key: &KeyPlan, segment: &BoundSegment, ids: &[u32]) -> Result<Arra
     match key {
         KeyPlan::Constant(value) => Ok(shard_plan::repeat(value, ids.len())?),
         KeyPlan::Remapped { values, .. } => {
-            Ok(arrow_select::take::take(values, &UInt32Array::from(ids.to_vec()), None).map_err(|e| PlanError::Plan(e.to_string()))?)
+            Ok(arrow_select::take::take(values, &UInt32Array::from(ids.to_vec()), None)
+                .map_err(|e| PlanError::Plan(e.to_string()))?)
         }
         KeyPlan::Ids { column, cardinality, .. } => {
             let dict = segment.columns[*column].dict()?;

@@ -9,8 +9,8 @@ use crate::exec::output::BoundGroups;
 use crate::exec::selection::{Mask, Selection, Vector};
 use crate::kernels::sum::masked_sum;
 use crate::kernels::{GROUP, GROUP_WORDS};
-use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::ArrayRef;
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
 use segfmt::{DataType, IntPage, Page, PageValues, Physical};
 use shard_plan::aggregate::avg::{AvgDouble, AvgLong};
 use shard_plan::aggregate::count::Count;
@@ -50,28 +50,49 @@ enum Feed {
     /// COUNT(*), or of a column that is never null here.
     Rows,
     /// COUNT of a nullable column.
-    NonNull { column: usize },
+    NonNull {
+        column: usize,
+    },
     /// A numeric column, as integers or doubles; into one of the known accumulators.
-    Integers { column: usize },
-    Doubles { column: usize },
+    Integers {
+        column: usize,
+    },
+    Doubles {
+        column: usize,
+    },
     /// MIN or MAX of a dictionary column: the smallest or greatest id of each group.
-    Extreme { column: usize, max: bool, ids: Vec<u32> },
+    Extreme {
+        column: usize,
+        max: bool,
+        ids: Vec<u32>,
+    },
     /// What depends on the distinct values of a dictionary column only: a bit for each (group, id).
-    Distinct { column: usize, cardinality: u64, bits: Vec<u64> },
+    Distinct {
+        column: usize,
+        cardinality: u64,
+        bits: Vec<u64>,
+    },
     /// Evaluated on Arrow arrays.
     Arrays,
 }
 
 /// Aggregates whose state depends on the set of their values only.
-const OF_DISTINCT: [&str; 6] = ["distinctcount", "distinctcounthll", "distinctcountbitmap", "distinctsum", "distinctavg", "distinctcountrawhll"];
+const OF_DISTINCT: [&str; 6] =
+    ["distinctcount", "distinctcounthll", "distinctcountbitmap", "distinctsum", "distinctavg", "distinctcountrawhll"];
 
 /// The column under an argument, below conversions that cannot change what is summed.
 fn column_of(expr: &Expr) -> Option<(usize, Type)> {
     match expr {
         Expr::Column { index, ty } => Some((*index as usize, *ty)),
         Expr::Cast { expr, to, lenient: false } => match (&**expr, to.data) {
-            (Expr::Column { index, ty }, DataType::Double) if ty.is_numeric() && ty.data != DataType::BigDecimal => Some((*index as usize, Type::DOUBLE)),
-            (Expr::Column { index, ty }, DataType::Long) if matches!(ty.data, DataType::Int | DataType::Timestamp) && !ty.multi => Some((*index as usize, Type::LONG)),
+            (Expr::Column { index, ty }, DataType::Double) if ty.is_numeric() && ty.data != DataType::BigDecimal => {
+                Some((*index as usize, Type::DOUBLE))
+            }
+            (Expr::Column { index, ty }, DataType::Long)
+                if matches!(ty.data, DataType::Int | DataType::Timestamp) && !ty.multi =>
+            {
+                Some((*index as usize, Type::LONG))
+            }
             _ => None,
         },
         _ => None,
@@ -84,7 +105,16 @@ impl FastAggregate {
         let call = aggregate.call();
         let mut accumulator = aggregate.accumulator()?;
         let feed = if call.filter.is_some() { Feed::Arrays } else { feed(segment, call, accumulator.as_mut()) };
-        Ok(FastAggregate { accumulator, feed, values: Vec::new(), numbers: Vec::new(), ids: Vec::new(), kept: Vec::new(), groups: 0, settled: 0 })
+        Ok(FastAggregate {
+            accumulator,
+            feed,
+            values: Vec::new(),
+            numbers: Vec::new(),
+            ids: Vec::new(),
+            kept: Vec::new(),
+            groups: 0,
+            settled: 0,
+        })
     }
 
     pub fn resize(&mut self, groups: usize) {
@@ -116,7 +146,10 @@ impl FastAggregate {
                 count.add_one_group(0, rows);
             }
             Feed::NonNull { column } => {
-                let (Some(stored), Some(count)) = (segment.columns[*column].stored(), any.downcast_mut::<Count>()) else { return Ok(false) };
+                let (Some(stored), Some(count)) = (segment.columns[*column].stored(), any.downcast_mut::<Count>())
+                else {
+                    return Ok(false);
+                };
                 let column = stored.column();
                 let nulls: u64 = (0..column.blocks()).map(|b| u64::from(column.null_count(b))).sum();
                 count.add_one_group(0, rows - nulls);
@@ -141,13 +174,19 @@ impl FastAggregate {
                     bits[id as usize / 64] |= 1 << (id % 64);
                 }
             }
-            Feed::Integers { column } if any.is::<MinMax<Int32Type>>() || any.is::<MinMax<Int64Type>>() || any.is::<MinMax<TimestampMillisecondType>>() => {
+            Feed::Integers { column }
+                if any.is::<MinMax<Int32Type>>()
+                    || any.is::<MinMax<Int64Type>>()
+                    || any.is::<MinMax<TimestampMillisecondType>>() =>
+            {
                 let bound = &segment.columns[*column];
                 let Some(stored) = bound.stored() else { return Ok(false) };
                 let set = bound.row_set();
                 let ends = [stored.column().min(set), stored.column().max(set)];
                 for end in ends {
-                    if let Some(segfmt::ScalarRef::Int(v)) = end.map_err(|e| bound.broken(e))?.as_ref().map(segfmt::Value::as_scalar) {
+                    if let Some(segfmt::ScalarRef::Int(v)) =
+                        end.map_err(|e| bound.broken(e))?.as_ref().map(segfmt::Value::as_scalar)
+                    {
                         feed_integers(self.accumulator.as_mut(), &[0], &[v]);
                     }
                 }
@@ -170,7 +209,12 @@ impl FastAggregate {
             Feed::NonNull { column } => {
                 let bound = &input.columns[*column];
                 let first = (input.first_row as usize + vector.start) / 64;
-                let rows: u32 = mask.iter().take(vector.len.div_ceil(64)).enumerate().map(|(i, w)| (w & !bound.null_word(first + i)).count_ones()).sum();
+                let rows: u32 = mask
+                    .iter()
+                    .take(vector.len.div_ceil(64))
+                    .enumerate()
+                    .map(|(i, w)| (w & !bound.null_word(first + i)).count_ones())
+                    .sum();
                 if let Some(count) = self.accumulator.as_any_mut().downcast_mut::<Count>() {
                     count.add_one_group(0, u64::from(rows));
                     return true;
@@ -183,7 +227,10 @@ impl FastAggregate {
                 let bound = &input.columns[*column];
                 if bound.nulls.is_some() {
                     let first = (input.first_row as usize + vector.start) / 64;
-                    mask.iter_mut().enumerate().take(vector.len.div_ceil(64)).for_each(|(i, w)| *w &= !bound.null_word(first + i));
+                    mask.iter_mut()
+                        .enumerate()
+                        .take(vector.len.div_ceil(64))
+                        .for_each(|(i, w)| *w &= !bound.null_word(first + i));
                 }
                 let rows = crate::kernels::count_ones(&mask) as u64;
                 let total = match page {
@@ -195,7 +242,9 @@ impl FastAggregate {
                             .iter()
                             .enumerate()
                             .take(vector.len.div_ceil(GROUP))
-                            .map(|(i, words)| masked_sum(input.simd, packed.width(), packed.group(vector.start / GROUP + i), words))
+                            .map(|(i, words)| {
+                                masked_sum(input.simd, packed.width(), packed.group(vector.start / GROUP + i), words)
+                            })
                             .sum();
                         i128::from(*base) * i128::from(rows) + i128::from(sum)
                     }
@@ -216,7 +265,15 @@ impl FastAggregate {
     }
 
     /// Adds the selected rows to their groups.
-    pub fn add(&mut self, bound: &BoundGroups, index: usize, input: &Input<'_>, selection: &Selection, groups: &[u32], scratch: &mut Scratch) -> Result<()> {
+    pub fn add(
+        &mut self,
+        bound: &BoundGroups,
+        index: usize,
+        input: &Input<'_>,
+        selection: &Selection,
+        groups: &[u32],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
         let vector = Vector { start: selection.rows.first().map_or(0, |r| *r as usize), len: selection.rows.len() };
         match &mut self.feed {
             Feed::Rows => {
@@ -227,7 +284,13 @@ impl FastAggregate {
             Feed::NonNull { column } => {
                 let column = &input.columns[*column];
                 self.kept.clear();
-                self.kept.extend(groups.iter().zip(&selection.rows).filter(|(_, r)| !column.is_null(input.first_row + u64::from(**r))).map(|(g, _)| *g));
+                self.kept.extend(
+                    groups
+                        .iter()
+                        .zip(&selection.rows)
+                        .filter(|(_, r)| !column.is_null(input.first_row + u64::from(**r)))
+                        .map(|(g, _)| *g),
+                );
                 if let Some(count) = self.accumulator.as_any_mut().downcast_mut::<Count>() {
                     count.add_groups(&self.kept);
                 }
@@ -240,7 +303,15 @@ impl FastAggregate {
             }
             Feed::Doubles { column } => {
                 let column = *column;
-                load_doubles(input, column, vector, selection, scratch, (&mut self.ids, &mut self.values), &mut self.numbers)?;
+                load_doubles(
+                    input,
+                    column,
+                    vector,
+                    selection,
+                    scratch,
+                    (&mut self.ids, &mut self.values),
+                    &mut self.numbers,
+                )?;
                 let groups = without_nulls(input, column, selection, groups, &mut self.numbers, &mut self.kept);
                 feed_doubles(self.accumulator.as_mut(), groups, &self.numbers);
             }
@@ -258,7 +329,9 @@ impl FastAggregate {
                     };
                 }
             }
-            Feed::Distinct { column, cardinality, bits } if (self.groups as u64 * *cardinality).div_ceil(64) as usize <= bits.len() => {
+            Feed::Distinct { column, cardinality, bits }
+                if (self.groups as u64 * *cardinality).div_ceil(64) as usize <= bits.len() =>
+            {
                 column_ids(*column, input, vector, selection, &mut self.ids);
                 let groups = without_nulls(input, *column, selection, groups, &mut self.ids, &mut self.kept);
                 for (group, id) in groups.iter().zip(&self.ids) {
@@ -377,10 +450,15 @@ fn feed(segment: &BoundSegment, call: &shard_plan::AggregateCall, accumulator: &
         || any.is::<MinMax<Int32Type>>()
         || any.is::<MinMax<Int64Type>>()
         || any.is::<MinMax<TimestampMillisecondType>>();
-    let doubles = any.is::<SumDouble>() || any.is::<AvgDouble>() || any.is::<MinMax<Float64Type>>() || any.is::<MinMax<Float32Type>>();
+    let doubles = any.is::<SumDouble>()
+        || any.is::<AvgDouble>()
+        || any.is::<MinMax<Float64Type>>()
+        || any.is::<MinMax<Float32Type>>();
     match (bound.ty.data.physical(), ty.data.physical()) {
         (Physical::Int, Physical::Int) if integers && bound.ty.data != DataType::Boolean => Feed::Integers { column },
-        (Physical::Int | Physical::Float, Physical::Float) if doubles && bound.ty.data != DataType::Boolean => Feed::Doubles { column },
+        (Physical::Int | Physical::Float, Physical::Float) if doubles && bound.ty.data != DataType::Boolean => {
+            Feed::Doubles { column }
+        }
         _ => Feed::Arrays,
     }
 }
@@ -414,7 +492,14 @@ fn feed_doubles(accumulator: &mut dyn Accumulator, groups: &[u32], values: &[f64
 }
 
 /// Drops the values of null rows, and their groups.
-fn without_nulls<'g, T: Copy>(input: &Input<'_>, column: usize, selection: &Selection, groups: &'g [u32], values: &mut Vec<T>, kept: &'g mut Vec<u32>) -> &'g [u32] {
+fn without_nulls<'g, T: Copy>(
+    input: &Input<'_>,
+    column: usize,
+    selection: &Selection,
+    groups: &'g [u32],
+    values: &mut Vec<T>,
+    kept: &'g mut Vec<u32>,
+) -> &'g [u32] {
     let bound = &input.columns[column];
     if bound.nulls.is_none() {
         return groups;

@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::exec::bind::BoundColumn;
 use crate::exec::decode::{self, Scratch};
-use crate::exec::selection::{self, Mask, Vector, WORDS};
 use crate::exec::masks::{float_mask, id_mask, int_mask, list_mask, missing, row_mask};
+use crate::exec::selection::{self, Mask, Vector, WORDS};
 use crate::kernels::set::IdSet;
 use crate::kernels::{self, Simd};
 use crate::source::BlockColumn;
@@ -25,7 +25,11 @@ pub(crate) enum IdTest {
     None,
     All,
     /// Ids `lo..=hi`, or all others.
-    Range { lo: u32, hi: u32, negated: bool },
+    Range {
+        lo: u32,
+        hi: u32,
+        negated: bool,
+    },
     Set(Arc<IdSet>),
 }
 
@@ -125,22 +129,52 @@ pub(crate) enum Verdict {
 pub(crate) enum Node {
     Const(bool),
     /// A single-value dictionary column. `null_match`: null rows pass.
-    Ids { column: usize, test: IdTest, null_match: bool },
+    Ids {
+        column: usize,
+        test: IdTest,
+        null_match: bool,
+    },
     /// A multi-value dictionary column: some (or all) elements pass. Null rows do not.
-    ListIds { column: usize, test: IdTest, all: bool },
+    ListIds {
+        column: usize,
+        test: IdTest,
+        all: bool,
+    },
     /// Raw integers in `lo..=hi` (or outside). Null rows do not pass.
-    Ints { column: usize, lo: i64, hi: i64, negated: bool },
+    Ints {
+        column: usize,
+        lo: i64,
+        hi: i64,
+        negated: bool,
+    },
     /// Raw numbers by their ordered key. Null rows do not pass.
-    Floats { column: usize, lo: u64, hi: u64, negated: bool },
-    Null { column: usize, negated: bool },
+    Floats {
+        column: usize,
+        lo: u64,
+        hi: u64,
+        negated: bool,
+    },
+    Null {
+        column: usize,
+        negated: bool,
+    },
     /// Rows that an index found.
-    Rows { rows: Arc<RoaringBitmap>, index: String },
+    Rows {
+        rows: Arc<RoaringBitmap>,
+        index: String,
+    },
     /// Anything else, on decoded values of the rows that are still wanted.
-    Expr { expr: Arc<BoundExpr>, columns: Vec<usize> },
+    Expr {
+        expr: Arc<BoundExpr>,
+        columns: Vec<usize>,
+    },
     And(Vec<Node>),
     Or(Vec<Node>),
     /// Stands for a dictionary evaluation that is not done yet.
-    Pending { eval: usize, list: Option<bool> },
+    Pending {
+        eval: usize,
+        list: Option<bool>,
+    },
 }
 
 /// Where a vector's values come from.
@@ -222,10 +256,12 @@ impl Node {
         let mut merged = Vec::with_capacity(kept.len());
         for node in kept {
             match &node {
-                Node::Ids { column, test: IdTest::Set(set), null_match } => match sets.iter_mut().find(|(c, n, _)| c == column && n == null_match) {
-                    Some((_, _, all)) => all.union(set),
-                    None => sets.push((*column, *null_match, (**set).clone())),
-                },
+                Node::Ids { column, test: IdTest::Set(set), null_match } => {
+                    match sets.iter_mut().find(|(c, n, _)| c == column && n == null_match) {
+                        Some((_, _, all)) => all.union(set),
+                        None => sets.push((*column, *null_match, (**set).clone())),
+                    }
+                }
                 _ => merged.push(node),
             }
         }
@@ -242,7 +278,9 @@ impl Node {
                 _ => rest.push(node),
             }
         }
-        rest.extend(sets.into_iter().map(|(column, null_match, set)| Node::ids(column, IdTest::from_set(set), null_match)));
+        rest.extend(
+            sets.into_iter().map(|(column, null_match, set)| Node::ids(column, IdTest::from_set(set), null_match)),
+        );
         rest.sort_by_key(Node::cost);
         match rest.len() {
             0 => Node::Const(false),
@@ -267,7 +305,10 @@ impl Node {
 
     pub fn collect_columns(&self, out: &mut Vec<usize>) {
         match self {
-            Node::Ids { column, .. } | Node::ListIds { column, .. } | Node::Ints { column, .. } | Node::Floats { column, .. } => out.push(*column),
+            Node::Ids { column, .. }
+            | Node::ListIds { column, .. }
+            | Node::Ints { column, .. }
+            | Node::Floats { column, .. } => out.push(*column),
             Node::Expr { columns, .. } => out.extend(columns),
             Node::And(nodes) | Node::Or(nodes) => nodes.iter().for_each(|n| n.collect_columns(out)),
             Node::Const(_) | Node::Null { .. } | Node::Rows { .. } | Node::Pending { .. } => {}
@@ -327,7 +368,9 @@ impl Node {
             Node::Rows { rows, .. } => {
                 let first = u64::from(block) * u64::from(rows_per_block);
                 // A segment has fewer than 2^32 rows; the last block ends where the rows do.
-                match rows.range_cardinality(first as u32..(first + u64::from(rows_per_block)).min(u64::from(u32::MAX)) as u32) {
+                match rows.range_cardinality(
+                    first as u32..(first + u64::from(rows_per_block)).min(u64::from(u32::MAX)) as u32,
+                ) {
                     0 => Verdict::None,
                     n if n == u64::from(rows_per_block) => Verdict::All,
                     _ => Verdict::Some,
@@ -409,7 +452,9 @@ impl Node {
             }
             Node::Ids { column, test, null_match } => {
                 let before = *mask;
-                let Some(PageValues::Ids(page)) = input.blocks[*column].page().map(Page::values) else { return Ok(missing(mask)) };
+                let Some(PageValues::Ids(page)) = input.blocks[*column].page().map(Page::values) else {
+                    return Ok(missing(mask));
+                };
                 id_mask(page, test, vector, mask, input.simd);
                 self.mask_nulls(input, *column, vector, &before, mask, *null_match);
                 Ok(vector.len as u64)
@@ -423,14 +468,18 @@ impl Node {
             }
             Node::Ints { column, lo, hi, negated } => {
                 let before = *mask;
-                let Some(PageValues::Ints(page)) = input.blocks[*column].page().map(Page::values) else { return Ok(missing(mask)) };
+                let Some(PageValues::Ints(page)) = input.blocks[*column].page().map(Page::values) else {
+                    return Ok(missing(mask));
+                };
                 int_mask(page, *lo, *hi, *negated, vector, mask, input.simd);
                 self.mask_nulls(input, *column, vector, &before, mask, false);
                 Ok(vector.len as u64)
             }
             Node::Floats { column, lo, hi, negated } => {
                 let before = *mask;
-                let Some(PageValues::Floats(page)) = input.blocks[*column].page().map(Page::values) else { return Ok(missing(mask)) };
+                let Some(PageValues::Floats(page)) = input.blocks[*column].page().map(Page::values) else {
+                    return Ok(missing(mask));
+                };
                 float_mask(page, *lo, *hi, *negated, vector, mask);
                 self.mask_nulls(input, *column, vector, &before, mask, false);
                 Ok(vector.len as u64)
@@ -458,7 +507,15 @@ impl Node {
     }
 
     /// Null rows hold the default value in the page: take them out, or let them all pass.
-    fn mask_nulls(&self, input: &Input<'_>, column: usize, vector: Vector, before: &Mask, mask: &mut Mask, null_match: bool) {
+    fn mask_nulls(
+        &self,
+        input: &Input<'_>,
+        column: usize,
+        vector: Vector,
+        before: &Mask,
+        mask: &mut Mask,
+        null_match: bool,
+    ) {
         let bound = &input.columns[column];
         if bound.nulls.is_none() {
             return;
@@ -478,14 +535,31 @@ impl Node {
         let name = |c: &usize| columns[*c].reference.name.as_str();
         match self {
             Node::Const(value) => value.to_string(),
-            Node::Ids { column, test, .. } => format!("{}: {} of {}", name(column), test.describe(), columns[*column].single_dict().map_or(0, |d| d.len())),
-            Node::ListIds { column, test, all } => format!("{} of {}: {}", if *all { "all" } else { "any" }, name(column), test.describe()),
-            Node::Ints { column, lo, hi, negated } => format!("{} {}in {lo}..={hi}", name(column), if *negated { "not " } else { "" }),
-            Node::Floats { column, negated, .. } => format!("{} {}in a range of numbers", name(column), if *negated { "not " } else { "" }),
+            Node::Ids { column, test, .. } => format!(
+                "{}: {} of {}",
+                name(column),
+                test.describe(),
+                columns[*column].single_dict().map_or(0, |d| d.len())
+            ),
+            Node::ListIds { column, test, all } => {
+                format!("{} of {}: {}", if *all { "all" } else { "any" }, name(column), test.describe())
+            }
+            Node::Ints { column, lo, hi, negated } => {
+                format!("{} {}in {lo}..={hi}", name(column), if *negated { "not " } else { "" })
+            }
+            Node::Floats { column, negated, .. } => {
+                format!("{} {}in a range of numbers", name(column), if *negated { "not " } else { "" })
+            }
             Node::Null { column, negated } => format!("{} is {}null", name(column), if *negated { "not " } else { "" }),
-            Node::Expr { columns: used, .. } => format!("expression over {}", used.iter().map(name).collect::<Vec<_>>().join(", ")),
-            Node::And(nodes) => format!("({})", nodes.iter().map(|n| n.describe(columns)).collect::<Vec<_>>().join(" and ")),
-            Node::Or(nodes) => format!("({})", nodes.iter().map(|n| n.describe(columns)).collect::<Vec<_>>().join(" or ")),
+            Node::Expr { columns: used, .. } => {
+                format!("expression over {}", used.iter().map(name).collect::<Vec<_>>().join(", "))
+            }
+            Node::And(nodes) => {
+                format!("({})", nodes.iter().map(|n| n.describe(columns)).collect::<Vec<_>>().join(" and "))
+            }
+            Node::Or(nodes) => {
+                format!("({})", nodes.iter().map(|n| n.describe(columns)).collect::<Vec<_>>().join(" or "))
+            }
             Node::Rows { rows, index } => format!("{} rows by {index}", rows.len()),
             Node::Pending { .. } => "not evaluated yet".to_owned(),
         }

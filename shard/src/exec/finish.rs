@@ -18,7 +18,9 @@ impl Worker {
         let partial = match &mut self.sink {
             Sink::Rows { batches } => Partial::Rows(std::mem::take(batches)),
             Sink::Top(_) => {
-                let Sink::Top(top) = std::mem::replace(&mut self.sink, Sink::Rows { batches: Vec::new() }) else { return Ok(true) };
+                let Sink::Top(top) = std::mem::replace(&mut self.sink, Sink::Rows { batches: Vec::new() }) else {
+                    return Ok(true);
+                };
                 Partial::Top(top.finish()?)
             }
             Sink::Groups { merge, fast } => {
@@ -105,7 +107,11 @@ impl Worker {
                 if let [Partial::Groups(parts)] = partials.as_slice() {
                     // One worker: its parts are the answer.
                     merge = GroupMerge::done();
-                    let batches = parts.iter().filter(|(_, _, rows)| *rows > 0).map(|(_, c, rows)| job.output.batch(c.clone(), *rows)).collect::<Result<Vec<_>>>()?;
+                    let batches = parts
+                        .iter()
+                        .filter(|(_, _, rows)| *rows > 0)
+                        .map(|(_, c, rows)| job.output.batch(c.clone(), *rows))
+                        .collect::<Result<Vec<_>>>()?;
                     self.state = State::Merge { merge, batches };
                     return Ok(Progress::Again);
                 }
@@ -162,7 +168,9 @@ impl Worker {
     /// One step of the last merge; true when the answer is on its way.
     pub(super) fn merge(&mut self) -> Result<bool> {
         let job = self.job.clone();
-        let (State::Merge { merge, batches }, BoundOutput::Groups(bound)) = (&mut self.state, &job.output) else { return Ok(true) };
+        let (State::Merge { merge, batches }, BoundOutput::Groups(bound)) = (&mut self.state, &job.output) else {
+            return Ok(true);
+        };
         if !merge.is_idle() {
             merge.step(bound)?;
             return Ok(false);
@@ -190,7 +198,8 @@ impl Worker {
     fn finish(&mut self, batches: Vec<RecordBatch>) {
         let mut stats = std::mem::take(&mut *lock(&self.job.stats));
         stats.add(&self.stats);
-        stats.num_segments_matched = self.job.segments.iter().filter(|s| s.matched.load(Ordering::Relaxed)).count() as u64;
+        stats.num_segments_matched =
+            self.job.segments.iter().filter(|s| s.matched.load(Ordering::Relaxed)).count() as u64;
         let pruned = stats.num_segments_processed + stats.num_segments_pruned_by_value;
         stats.num_segments_pruned_by_limit = stats.num_segments_queried.saturating_sub(pruned);
         self.state = State::Done;

@@ -44,7 +44,16 @@ impl GroupMerge {
         if let Some(limit) = limit {
             single.limit(limit);
         }
-        Ok(GroupMerge { parts: vec![single], pending: VecDeque::new(), scattered: VecDeque::new(), limit, hashes: Vec::new(), keys: bound.keys.len(), pending_rows: 0, spread_parts: false })
+        Ok(GroupMerge {
+            parts: vec![single],
+            pending: VecDeque::new(),
+            scattered: VecDeque::new(),
+            limit,
+            hashes: Vec::new(),
+            keys: bound.keys.len(),
+            pending_rows: 0,
+            spread_parts: false,
+        })
     }
 
     /// A merge of results some of which are spread already.
@@ -60,7 +69,16 @@ impl GroupMerge {
 
     /// Nothing to merge and nothing to emit.
     pub fn done() -> GroupMerge {
-        GroupMerge { parts: Vec::new(), pending: VecDeque::new(), scattered: VecDeque::new(), limit: None, hashes: Vec::new(), keys: 0, pending_rows: 0, spread_parts: false }
+        GroupMerge {
+            parts: Vec::new(),
+            pending: VecDeque::new(),
+            scattered: VecDeque::new(),
+            limit: None,
+            hashes: Vec::new(),
+            keys: 0,
+            pending_rows: 0,
+            spread_parts: false,
+        }
     }
 
     /// Takes key and state columns of `rows` groups.
@@ -81,7 +99,8 @@ impl GroupMerge {
 
     /// Enough is pending for a step that pays.
     pub fn is_loaded(&self) -> bool {
-        !self.scattered.is_empty() || if !self.spread_parts { !self.pending.is_empty() } else { self.pending_rows >= SCATTER }
+        !self.scattered.is_empty()
+            || if !self.spread_parts { !self.pending.is_empty() } else { self.pending_rows >= SCATTER }
     }
 
     pub fn is_idle(&self) -> bool {
@@ -187,8 +206,16 @@ pub(crate) struct Evaluated {
 /// for each combination when several keys are lists (E-4).
 pub(crate) fn evaluate(bound: &BoundGroups, columns: &[ArrayRef], rows: usize) -> Result<Evaluated> {
     let mut keys = bound.keys.iter().map(|k| k.eval(columns, rows)).collect::<Result<Vec<_>, _>>()?;
-    let mut args = bound.args.iter().map(|args| args.iter().map(|a| a.eval(columns, rows)).collect::<Result<Vec<_>, _>>()).collect::<Result<Vec<_>, _>>()?;
-    let mut filters = bound.filters.iter().map(|f| f.as_ref().map(|f| f.eval_filter(columns, rows)).transpose()).collect::<Result<Vec<_>, _>>()?;
+    let mut args = bound
+        .args
+        .iter()
+        .map(|args| args.iter().map(|a| a.eval(columns, rows)).collect::<Result<Vec<_>, _>>())
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut filters = bound
+        .filters
+        .iter()
+        .map(|f| f.as_ref().map(|f| f.eval_filter(columns, rows)).transpose())
+        .collect::<Result<Vec<_>, _>>()?;
     let mut rows = rows;
     for key in 0..keys.len() {
         let Some(list) = decode::as_list(&keys[key]) else { continue };
@@ -207,13 +234,15 @@ pub(crate) fn evaluate(bound: &BoundGroups, columns: &[ArrayRef], rows: usize) -
                 }
             }
         }
-        let expanded = arrow_select::take::take(list.values(), &UInt32Array::from(elements), None).map_err(|e| PlanError::Plan(e.to_string()))?;
+        let expanded = arrow_select::take::take(list.values(), &UInt32Array::from(elements), None)
+            .map_err(|e| PlanError::Plan(e.to_string()))?;
         let parents = UInt32Array::from(parents);
         keys = take(&keys, &parents)?;
         keys[key] = expanded;
         args = args.iter().map(|a| take(a, &parents)).collect::<Result<Vec<_>, _>>()?;
         for filter in filters.iter_mut().flatten() {
-            let taken = arrow_select::take::take(&*filter, &parents, None).map_err(|e| PlanError::Plan(e.to_string()))?;
+            let taken =
+                arrow_select::take::take(&*filter, &parents, None).map_err(|e| PlanError::Plan(e.to_string()))?;
             if let Some(boolean) = taken.as_any().downcast_ref::<BooleanArray>() {
                 *filter = boolean.clone();
             }

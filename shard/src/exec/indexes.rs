@@ -22,8 +22,16 @@ const IDS: u32 = 64;
 const SPARSE: u64 = 64;
 
 /// Improves one term of the conjunction; false while an index is on its way.
-pub(crate) fn improve(term: &mut Node, columns: &[BoundColumn], skip: &[(String, String)], rows: u64, slice: &Slice<'_>) -> Result<bool> {
-    let skipped = |column: &BoundColumn, kind: &str| skip.iter().any(|(c, k)| *c == column.reference.name && k.eq_ignore_ascii_case(kind));
+pub(crate) fn improve(
+    term: &mut Node,
+    columns: &[BoundColumn],
+    skip: &[(String, String)],
+    rows: u64,
+    slice: &Slice<'_>,
+) -> Result<bool> {
+    let skipped = |column: &BoundColumn, kind: &str| {
+        skip.iter().any(|(c, k)| *c == column.reference.name && k.eq_ignore_ascii_case(kind))
+    };
     match term {
         Node::Ids { column, test, null_match: false } => {
             let bound = &columns[*column];
@@ -43,7 +51,8 @@ pub(crate) fn improve(term: &mut Node, columns: &[BoundColumn], skip: &[(String,
             if found.len() <= rows / SPARSE {
                 let index = format!("the inverted index of {}", bound.reference.name);
                 // Null rows hold the default value, and with it an id.
-                let no_nulls = if bound.nullable { Node::Null { column: *column, negated: true } } else { Node::Const(true) };
+                let no_nulls =
+                    if bound.nullable { Node::Null { column: *column, negated: true } } else { Node::Const(true) };
                 *term = Node::and(vec![Node::Rows { rows: Arc::new(found), index }, no_nulls]);
             }
             Ok(true)
@@ -61,7 +70,10 @@ pub(crate) fn improve(term: &mut Node, columns: &[BoundColumn], skip: &[(String,
             let bound = &columns[*column];
             let Some(stored) = bound.stored() else { return Ok(true) };
             let (lo, hi) = (*lo, *hi);
-            if lo == hi && !skipped(bound, "bloom") && !might_hold(bound, stored, ScalarRef::Float(from_ordered_f64(lo)), term, slice)? {
+            if lo == hi
+                && !skipped(bound, "bloom")
+                && !might_hold(bound, stored, ScalarRef::Float(from_ordered_f64(lo)), term, slice)?
+            {
                 return Ok(false);
             }
             range(term, bound, stored, (lo, hi), skipped(bound, "range"), rows, slice)
@@ -71,7 +83,13 @@ pub(crate) fn improve(term: &mut Node, columns: &[BoundColumn], skip: &[(String,
 }
 
 /// The term becomes false when a bloom filter excludes the value; false while the filter is on its way.
-fn might_hold(bound: &BoundColumn, stored: &StoredColumn, value: ScalarRef<'_>, term: &mut Node, slice: &Slice<'_>) -> Result<bool> {
+fn might_hold(
+    bound: &BoundColumn,
+    stored: &StoredColumn,
+    value: ScalarRef<'_>,
+    term: &mut Node,
+    slice: &Slice<'_>,
+) -> Result<bool> {
     match stored.region(RegionKind::Bloom, slice)? {
         Fetched::Later => Ok(false),
         Fetched::Here(None) => Ok(true),
@@ -84,7 +102,15 @@ fn might_hold(bound: &BoundColumn, stored: &StoredColumn, value: ScalarRef<'_>, 
     }
 }
 
-fn range(term: &mut Node, bound: &BoundColumn, stored: &StoredColumn, (lo, hi): (u64, u64), skip: bool, rows: u64, slice: &Slice<'_>) -> Result<bool> {
+fn range(
+    term: &mut Node,
+    bound: &BoundColumn,
+    stored: &StoredColumn,
+    (lo, hi): (u64, u64),
+    skip: bool,
+    rows: u64,
+    slice: &Slice<'_>,
+) -> Result<bool> {
     if skip || matches!(term, Node::Const(_)) {
         return Ok(true);
     }
@@ -101,7 +127,10 @@ fn range(term: &mut Node, bound: &BoundColumn, stored: &StoredColumn, (lo, hi): 
     let found = index.query(lo, hi).map_err(|e| bound.broken(e))?;
     let candidates = found.exact | found.recheck;
     let scan = std::mem::replace(term, Node::Const(true));
-    *term = Node::and(vec![Node::Rows { rows: Arc::new(candidates), index: format!("the range index of {}", bound.reference.name) }, scan]);
+    *term = Node::and(vec![
+        Node::Rows { rows: Arc::new(candidates), index: format!("the range index of {}", bound.reference.name) },
+        scan,
+    ]);
     Ok(true)
 }
 

@@ -128,7 +128,10 @@ impl Shards {
         answer.recv().unwrap_or(Err(Error::Stopping))
     }
 
-    fn start_job(&self, request: LeafRequest) -> Result<(flume::Receiver<Result<LeafAnswer>>, crate::exec::request::CancelToken)> {
+    fn start_job(
+        &self,
+        request: LeafRequest,
+    ) -> Result<(flume::Receiver<Result<LeafAnswer>>, crate::exec::request::CancelToken)> {
         request.check(0)?;
         let inner = &self.inner;
         let output = BoundOutput::bind(&request.plan, &inner.registry, &request.params)?;
@@ -136,8 +139,21 @@ impl Shards {
         let workers = if rows <= ONE_SHARD_ROWS { 1 } else { self.count() };
         let (reply, answer) = flume::bounded(1);
         let token = request.cancel.clone();
-        let segments = request.snapshot.segments.iter().map(|_| SegmentSlot { slot: Mutex::new(Slot::New), next: AtomicUsize::new(0), matched: AtomicBool::new(false) }).collect();
-        let stats = LeafStats { total_docs: rows, num_segments_queried: request.snapshot.segments.len() as u64, ..LeafStats::default() };
+        let segments = request
+            .snapshot
+            .segments
+            .iter()
+            .map(|_| SegmentSlot {
+                slot: Mutex::new(Slot::New),
+                next: AtomicUsize::new(0),
+                matched: AtomicBool::new(false),
+            })
+            .collect();
+        let stats = LeafStats {
+            total_docs: rows,
+            num_segments_queried: request.snapshot.segments.len() as u64,
+            ..LeafStats::default()
+        };
         let job = Arc::new(Job {
             budget: Budget::new(request.memory_limit),
             request,

@@ -30,7 +30,13 @@ pub(crate) fn missing(mask: &mut Mask) -> u64 {
 /// Runs a kernel over the groups of a vector that still have wanted rows. A vector may start and end inside a group, at a
 /// whole word of its mask.
 #[inline]
-fn by_group(packed: &Packed<'_>, vector: Vector, mask: &mut Mask, negated: bool, mut kernel: impl FnMut(&[u8], &mut [u64; GROUP_WORDS])) {
+fn by_group(
+    packed: &Packed<'_>,
+    vector: Vector,
+    mask: &mut Mask,
+    negated: bool,
+    mut kernel: impl FnMut(&[u8], &mut [u64; GROUP_WORDS]),
+) {
     debug_assert_eq!(vector.start % 64, 0);
     let flip = if negated { u64::MAX } else { 0 };
     let skip = vector.start % GROUP / 64;
@@ -62,7 +68,9 @@ pub(crate) fn id_mask(page: &IdPage<'_>, test: &IdTest, vector: Vector, mask: &m
             }
         }
         (IdPage::Packed(packed), IdTest::Range { lo, hi, negated }) => {
-            by_group(packed, vector, mask, *negated, |group, bits| kernels::range::range(simd, packed.width(), group, *lo, *hi, bits));
+            by_group(packed, vector, mask, *negated, |group, bits| {
+                kernels::range::range(simd, packed.width(), group, *lo, *hi, bits)
+            });
         }
         (IdPage::Packed(packed), IdTest::Set(set)) => {
             by_group(packed, vector, mask, false, |group, bits| members(simd, packed.width(), group, set, bits));
@@ -116,7 +124,15 @@ pub(crate) fn list_mask(page: &Page<'_>, test: &IdTest, all: bool, vector: Vecto
     values.len() as u64
 }
 
-pub(crate) fn int_mask(page: &IntPage<'_>, lo: i64, hi: i64, negated: bool, vector: Vector, mask: &mut Mask, simd: Simd) {
+pub(crate) fn int_mask(
+    page: &IntPage<'_>,
+    lo: i64,
+    hi: i64,
+    negated: bool,
+    vector: Vector,
+    mask: &mut Mask,
+    simd: Simd,
+) {
     match page {
         IntPage::Constant { value, .. } => {
             if (lo <= *value && *value <= hi) == negated {
@@ -156,7 +172,10 @@ pub(crate) fn int_mask(page: &IntPage<'_>, lo: i64, hi: i64, negated: bool, vect
             let values = &mut values[..vector.len];
             page.decode(vector.start..vector.start + vector.len, values);
             for (word, values) in mask.iter_mut().zip(values.chunks(64)) {
-                *word &= values.iter().enumerate().fold(0, |w, (i, v)| w | (u64::from((lo <= *v && *v <= hi) != negated) << i));
+                *word &= values
+                    .iter()
+                    .enumerate()
+                    .fold(0, |w, (i, v)| w | (u64::from((lo <= *v && *v <= hi) != negated) << i));
             }
         }
     }

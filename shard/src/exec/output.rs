@@ -33,7 +33,9 @@ impl BoundOutput {
             Output::Rows { exprs, order, limit } => {
                 let exprs = exprs.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
                 if let Some(key) = order.iter().find(|k| k.index as usize >= exprs.len()) {
-                    return Err(PlanError::Plan(format!("a sort key names value {} of {}", key.index, exprs.len())).into());
+                    return Err(
+                        PlanError::Plan(format!("a sort key names value {} of {}", key.index, exprs.len())).into()
+                    );
                 }
                 BoundOutput::Rows { exprs, order: order.clone(), limit: *limit }
             }
@@ -42,9 +44,18 @@ impl BoundOutput {
                 BoundOutput::Groups(BoundGroups {
                     key_types: keys.iter().map(|k| k.ty().element().arrow()).collect(),
                     keys,
-                    args: aggregates.iter().map(|a| a.args.iter().map(bind).collect::<Result<Vec<_>, _>>()).collect::<Result<Vec<_>, _>>()?,
-                    filters: aggregates.iter().map(|a| a.filter.as_ref().map(bind).transpose()).collect::<Result<Vec<_>, _>>()?,
-                    aggregates: aggregates.iter().map(|a| BoundAggregate::bind(a, registry)).collect::<Result<Vec<_>, _>>()?,
+                    args: aggregates
+                        .iter()
+                        .map(|a| a.args.iter().map(bind).collect::<Result<Vec<_>, _>>())
+                        .collect::<Result<Vec<_>, _>>()?,
+                    filters: aggregates
+                        .iter()
+                        .map(|a| a.filter.as_ref().map(bind).transpose())
+                        .collect::<Result<Vec<_>, _>>()?,
+                    aggregates: aggregates
+                        .iter()
+                        .map(|a| BoundAggregate::bind(a, registry))
+                        .collect::<Result<Vec<_>, _>>()?,
                     limit: *limit,
                 })
             }
@@ -58,9 +69,12 @@ impl BoundOutput {
                 exprs.iter().enumerate().map(|(i, e)| Field::new(format!("column{i}"), e.ty().arrow(), true)).collect()
             }
             BoundOutput::Groups(groups) => {
-                let keys = groups.key_types.iter().enumerate().map(|(i, ty)| Field::new(format!("key{i}"), ty.clone(), true));
+                let keys =
+                    groups.key_types.iter().enumerate().map(|(i, ty)| Field::new(format!("key{i}"), ty.clone(), true));
                 let states = groups.aggregates.iter().enumerate().flat_map(|(i, a)| {
-                    a.state_fields().iter().map(move |f| Field::new(format!("state{i}.{}", f.name()), f.data_type().clone(), true))
+                    a.state_fields()
+                        .iter()
+                        .map(move |f| Field::new(format!("state{i}.{}", f.name()), f.data_type().clone(), true))
                 });
                 keys.chain(states).collect()
             }
@@ -77,8 +91,12 @@ impl BoundOutput {
             .zip(&columns)
             .map(|(f, c)| Field::new(f.name().clone(), c.data_type().clone(), true))
             .collect();
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &RecordBatchOptions::new().with_row_count(Some(rows)))
-            .map_err(|e| PlanError::Plan(format!("the answer's columns do not fit together: {e}")).into())
+        RecordBatch::try_new_with_options(
+            Arc::new(Schema::new(fields)),
+            columns,
+            &RecordBatchOptions::new().with_row_count(Some(rows)),
+        )
+        .map_err(|e| PlanError::Plan(format!("the answer's columns do not fit together: {e}")).into())
     }
 
     /// Whether each row costs an evaluation that may be slow (regexps, casts): vectors must be short then (E-16).
@@ -86,7 +104,11 @@ impl BoundOutput {
         let computed = |e: &BoundExpr| e.is_fallible();
         match self {
             BoundOutput::Rows { exprs, .. } => exprs.iter().any(computed),
-            BoundOutput::Groups(g) => g.keys.iter().any(computed) || g.args.iter().flatten().any(computed) || g.filters.iter().flatten().any(computed),
+            BoundOutput::Groups(g) => {
+                g.keys.iter().any(computed)
+                    || g.args.iter().flatten().any(computed)
+                    || g.filters.iter().flatten().any(computed)
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::exec::bind::{BoundColumn, Dict, DictEval, substitute};
 use crate::exec::filter::{IdTest, Node};
 use crate::kernels::set::IdSet;
 use crate::source::ColumnKind;
-use segfmt::value::{normalize_f64, ordered_f64};
 use segfmt::ScalarRef;
+use segfmt::value::{normalize_f64, ordered_f64};
 use shard_plan::{BoundExpr, CompareOp, Expr, Registry, Scalar};
 use std::sync::Arc;
 
@@ -35,23 +35,33 @@ pub(crate) fn rewrite(expr: &Expr, change: &dyn Fn(&Expr) -> Option<Expr>) -> Ex
         Expr::Column { .. } | Expr::Literal(_) | Expr::Param { .. } | Expr::Element { .. } => expr.clone(),
         Expr::Compare { op, left, right } => Expr::Compare { op: *op, left: one(left), right: one(right) },
         Expr::In { expr, list, negated } => Expr::In { expr: one(expr), list: one(list), negated: *negated },
-        Expr::Like { expr, pattern, escape, insensitive, negated } => {
-            Expr::Like { expr: one(expr), pattern: pattern.clone(), escape: *escape, insensitive: *insensitive, negated: *negated }
-        }
+        Expr::Like { expr, pattern, escape, insensitive, negated } => Expr::Like {
+            expr: one(expr),
+            pattern: pattern.clone(),
+            escape: *escape,
+            insensitive: *insensitive,
+            negated: *negated,
+        },
         Expr::And(parts) => Expr::And(many(parts)),
         Expr::Or(parts) => Expr::Or(many(parts)),
         Expr::Not(expr) => Expr::Not(one(expr)),
         Expr::IsNull { expr, negated } => Expr::IsNull { expr: one(expr), negated: *negated },
-        Expr::IsDistinct { left, right, negated } => Expr::IsDistinct { left: one(left), right: one(right), negated: *negated },
+        Expr::IsDistinct { left, right, negated } => {
+            Expr::IsDistinct { left: one(left), right: one(right), negated: *negated }
+        }
         // The element belongs to this quantifier: what is replaced outside is replaced in the list only.
-        Expr::Quantified { all, list, predicate } => Expr::Quantified { all: *all, list: one(list), predicate: one(predicate) },
+        Expr::Quantified { all, list, predicate } => {
+            Expr::Quantified { all: *all, list: one(list), predicate: one(predicate) }
+        }
         Expr::Case { branches, otherwise, ty } => Expr::Case {
             branches: branches.iter().map(|(w, t)| (rewrite(w, change), rewrite(t, change))).collect(),
             otherwise: otherwise.as_deref().map(one),
             ty: *ty,
         },
         Expr::Cast { expr, to, lenient } => Expr::Cast { expr: one(expr), to: *to, lenient: *lenient },
-        Expr::Call { function, version, args, ty } => Expr::Call { function: function.clone(), version: *version, args: many(args), ty: *ty },
+        Expr::Call { function, version, args, ty } => {
+            Expr::Call { function: function.clone(), version: *version, args: many(args), ty: *ty }
+        }
     }
 }
 
@@ -144,7 +154,9 @@ impl Builder<'_> {
                 self.compare(column as usize, if want { op } else { inverse(op) }, &value)
             }
             Expr::In { expr, list, negated } => {
-                let (Expr::Column { index, .. }, Some(Scalar::List(_, values))) = (&**expr, self.value(list)?) else { return Ok(None) };
+                let (Expr::Column { index, .. }, Some(Scalar::List(_, values))) = (&**expr, self.value(list)?) else {
+                    return Ok(None);
+                };
                 self.in_list(*index as usize, &values, *negated == want)
             }
             Expr::IsNull { expr, negated } => {
@@ -254,7 +266,9 @@ impl Builder<'_> {
         }
         let wanted = if want { expr.clone() } else { Expr::Not(Box::new(expr.clone())) };
         let bound = BoundExpr::bind_named(&wanted, self.registry, self.params, names)?;
-        let Some(column) = bound.single_column().map(|c| c as usize).filter(|_| bound.is_deterministic()) else { return Ok(None) };
+        let Some(column) = bound.single_column().map(|c| c as usize).filter(|_| bound.is_deterministic()) else {
+            return Ok(None);
+        };
         let Some(dict) = self.columns[column].single_dict() else { return Ok(None) };
         if !self.worth(dict) {
             return Ok(None);
@@ -274,7 +288,14 @@ impl Builder<'_> {
         Ok(Node::expr(BoundExpr::bind_named(&wanted, self.registry, self.params, names)?))
     }
 
-    fn pending(&mut self, column: usize, cardinality: u32, expr: BoundExpr, fallback: Node, list: Option<bool>) -> Node {
+    fn pending(
+        &mut self,
+        column: usize,
+        cardinality: u32,
+        expr: BoundExpr,
+        fallback: Node,
+        list: Option<bool>,
+    ) -> Node {
         self.evals.push(DictEval::new(column, cardinality, expr, fallback));
         Node::Pending { eval: self.evals.len() - 1, list }
     }

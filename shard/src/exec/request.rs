@@ -154,7 +154,11 @@ impl LeafStats {
     pub(crate) fn operator(&mut self, name: &str, detail: &str, change: impl FnOnce(&mut OperatorProfile)) {
         let found = self.profile.iter().position(|o| o.name == name && o.detail == detail);
         let at = found.unwrap_or_else(|| {
-            self.profile.push(OperatorProfile { name: name.to_owned(), detail: detail.to_owned(), ..OperatorProfile::default() });
+            self.profile.push(OperatorProfile {
+                name: name.to_owned(),
+                detail: detail.to_owned(),
+                ..OperatorProfile::default()
+            });
             self.profile.len() - 1
         });
         change(&mut self.profile[at]);

@@ -1,7 +1,7 @@
 //! A query's work on one shard: a state machine that returns after each slice.
 
 use crate::error::Result;
-use crate::exec::bind::{BoundSegment, Binder, Step};
+use crate::exec::bind::{Binder, BoundSegment, Step};
 use crate::exec::decode::{self, Scratch};
 use crate::exec::fast::FastGroups;
 use crate::exec::filter::{Input, Node};
@@ -33,9 +33,14 @@ const AHEAD: usize = 2;
 /// What a worker has gathered.
 pub(crate) enum Sink {
     /// Columns and rows of each batch: a query may ask for no column at all.
-    Rows { batches: Vec<(Vec<ArrayRef>, usize)> },
+    Rows {
+        batches: Vec<(Vec<ArrayRef>, usize)>,
+    },
     Top(TopK),
-    Groups { merge: GroupMerge, fast: Option<Box<FastGroups>> },
+    Groups {
+        merge: GroupMerge,
+        fast: Option<Box<FastGroups>>,
+    },
 }
 
 /// What a worker leaves behind for the merge.
@@ -84,7 +89,9 @@ impl Worker {
                 Sink::Top(TopK::new(&types, order, usize::try_from(*limit).unwrap_or(usize::MAX))?)
             }
             BoundOutput::Rows { .. } => Sink::Rows { batches: Vec::new() },
-            BoundOutput::Groups(bound) => Sink::Groups { merge: GroupMerge::new(bound, job.request.plan.options.num_groups_limit)?, fast: None },
+            BoundOutput::Groups(bound) => {
+                Sink::Groups { merge: GroupMerge::new(bound, job.request.plan.options.num_groups_limit)?, fast: None }
+            }
         };
         let slow = job.output.is_slow();
         let output_columns = crate::exec::bind::output_columns(&job.request.plan.output);
@@ -306,9 +313,14 @@ impl Worker {
             stats.num_segments_processed += 1;
             stats.num_blocks_pruned += u64::from(bound.source.blocks()) - bound.blocks.len() as u64;
             if self.job.request.profile {
-                let detail = bound.filter.as_ref().map_or_else(|| "every row".to_owned(), |f| f.describe(&bound.columns));
+                let detail =
+                    bound.filter.as_ref().map_or_else(|| "every row".to_owned(), |f| f.describe(&bound.columns));
                 let pruned = u64::from(bound.source.blocks()) - bound.blocks.len() as u64;
-                let line = format!("segment {}: {detail}; zone maps excluded {pruned} of {} blocks", bound.source.name(), bound.source.blocks());
+                let line = format!(
+                    "segment {}: {detail}; zone maps excluded {pruned} of {} blocks",
+                    bound.source.name(),
+                    bound.source.blocks()
+                );
                 stats.operator("filter plan", &line, |o| o.rows_in += bound.source.rows());
             }
         }
@@ -415,7 +427,8 @@ impl Worker {
                 *fast = FastGroups::new(segment.clone(), bound, &job.budget)?.map(Box::new);
             }
             if let Some(fast) = fast {
-                let input = Input { columns: &segment.columns, blocks: &piece.columns, first_row: piece.first_row, simd };
+                let input =
+                    Input { columns: &segment.columns, blocks: &piece.columns, first_row: piece.first_row, simd };
                 fast.add(bound, &input, vector, mask, passed, &mut self.selection, &mut self.scratch)?;
                 if fast.is_full() {
                     fast.begin_flush();
@@ -487,7 +500,8 @@ impl Worker {
 
     /// DISTINCT with a limit: any groups will do, once there are enough.
     fn stop_at_group_limit(&mut self) {
-        if let (Sink::Groups { merge, fast }, BoundOutput::Groups(BoundGroups { limit: Some(limit), aggregates, .. })) = (&self.sink, &self.job.output)
+        if let (Sink::Groups { merge, fast }, BoundOutput::Groups(BoundGroups { limit: Some(limit), aggregates, .. })) =
+            (&self.sink, &self.job.output)
             && aggregates.is_empty()
             && (merge.len() + fast.as_ref().map_or(0, |f| f.len())) as u64 >= *limit
         {

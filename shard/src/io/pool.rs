@@ -27,7 +27,11 @@ pub struct PageRequest {
 }
 
 enum Slot {
-    Ready { page: PageBytes, bytes: u64, tick: u64 },
+    Ready {
+        page: PageBytes,
+        bytes: u64,
+        tick: u64,
+    },
     Loading(Vec<Waker>),
     /// Told to whoever asks next, then forgotten.
     Failed(Error),
@@ -113,7 +117,9 @@ impl PagePool {
         let start = request.offset / SECTOR * SECTOR;
         let head = (request.offset - start) as usize;
         // Whole sectors, but never past the end of the file: the last sector may be a part.
-        let end = (request.offset + request.len as u64).next_multiple_of(SECTOR).min(request.file.len().next_multiple_of(SECTOR));
+        let end = (request.offset + request.len as u64)
+            .next_multiple_of(SECTOR)
+            .min(request.file.len().next_multiple_of(SECTOR));
         let len = ((end - start) as usize).min((request.file.len() - start) as usize);
         let read = ReadRequest { file: request.file.clone(), offset: start, len };
         slice.reads().read(read, Box::new(move |outcome| pool.arrived(key, &request, head, outcome)));
@@ -122,7 +128,12 @@ impl PagePool {
 
     fn arrived(&self, key: (u64, u64), request: &PageRequest, head: usize, outcome: std::io::Result<Block>) {
         let slot = match outcome {
-            Err(e) => Err(Error::Io { file: request.name.clone(), what: request.what.clone(), offset: request.offset, source: Arc::new(e) }),
+            Err(e) => Err(Error::Io {
+                file: request.name.clone(),
+                what: request.what.clone(),
+                offset: request.offset,
+                source: Arc::new(e),
+            }),
             Ok(block) => {
                 self.bytes_read.fetch_add(block.as_slice().len() as u64, Ordering::Relaxed);
                 let block = Arc::new(block);

@@ -37,9 +37,15 @@ fn choose() -> Choice {
     match asked.as_str() {
         "portable" => Choice { simd: Simd::Portable, why: "portable (GAMAY_SIMD)".to_owned() },
         "avx2" if have => Choice { simd: Simd::Avx2, why: "AVX2 (GAMAY_SIMD)".to_owned() },
-        "avx2" => Choice { simd: Simd::Portable, why: "portable: GAMAY_SIMD asks for avx2, which this CPU lacks; scans are 2 to 8 times slower".to_owned() },
+        "avx2" => Choice {
+            simd: Simd::Portable,
+            why: "portable: GAMAY_SIMD asks for avx2, which this CPU lacks; scans are 2 to 8 times slower".to_owned(),
+        },
         "" if have => Choice { simd: Simd::Avx2, why: "AVX2".to_owned() },
-        "" => Choice { simd: Simd::Portable, why: "portable, because this CPU has no AVX2; scans are 2 to 8 times slower".to_owned() },
+        "" => Choice {
+            simd: Simd::Portable,
+            why: "portable, because this CPU has no AVX2; scans are 2 to 8 times slower".to_owned(),
+        },
         other => Choice {
             simd: if have { Simd::Avx2 } else { Simd::Portable },
             why: format!("{} (GAMAY_SIMD={other:?} is not avx2 or portable)", if have { "AVX2" } else { "portable" }),
@@ -63,7 +69,10 @@ impl Simd {
     pub fn avx2_here() -> bool {
         #[cfg(target_arch = "x86_64")]
         {
-            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt")
+            is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("popcnt")
         }
         #[cfg(not(target_arch = "x86_64"))]
         {

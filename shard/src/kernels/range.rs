@@ -1,9 +1,9 @@
 //! Which values of a group lie in `lo..=hi`, as a bit mask, compared in the narrowest lane.
 
-use super::unpack::unpack;
-use super::{GROUP, GROUP_WORDS, Simd, check_group};
 #[cfg(target_arch = "x86_64")]
 use super::by_width;
+use super::unpack::unpack;
+use super::{GROUP, GROUP_WORDS, Simd, check_group};
 
 /// Bits of the rows whose value is in `lo..=hi`. `width` is 1 to 32; bounds past it are cut.
 pub fn range(simd: Simd, width: u8, group: &[u8], lo: u32, hi: u32, out: &mut [u64; GROUP_WORDS]) {
@@ -37,7 +37,8 @@ pub fn range(simd: Simd, width: u8, group: &[u8], lo: u32, hi: u32, out: &mut [u
 pub fn range_u64(values: &[u64; GROUP], lo: u64, hi: u64, out: &mut [u64; GROUP_WORDS]) {
     let span = hi.wrapping_sub(lo);
     for (word, values) in out.iter_mut().zip(values.chunks_exact(64)) {
-        *word = values.iter().enumerate().fold(0, |w, (i, v)| w | (u64::from(lo <= hi && v.wrapping_sub(lo) <= span) << i));
+        *word =
+            values.iter().enumerate().fold(0, |w, (i, v)| w | (u64::from(lo <= hi && v.wrapping_sub(lo) <= span) << i));
     }
 }
 

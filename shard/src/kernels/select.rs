@@ -78,7 +78,8 @@ fn avx2(mask: &[u64], first: u32, out: &mut [u32]) -> usize {
             let eight = &mut out[n..n + 8];
             // SAFETY: a row of the table is 8 bytes long; the load does not need alignment.
             let positions = unsafe { _mm_loadl_epi64(POSITIONS[byte as usize].as_ptr().cast()) };
-            let rows = _mm256_add_epi32(_mm256_cvtepu8_epi32(positions), _mm256_set1_epi32((base + b as u32 * 8) as i32));
+            let rows =
+                _mm256_add_epi32(_mm256_cvtepu8_epi32(positions), _mm256_set1_epi32((base + b as u32 * 8) as i32));
             // SAFETY: `eight` is 32 bytes long; the store does not need alignment.
             unsafe { _mm256_storeu_si256(eight.as_mut_ptr().cast(), rows) };
             n += byte.count_ones() as usize;

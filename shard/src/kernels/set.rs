@@ -2,10 +2,10 @@
 //!
 //! Up to 4 bits the set is one byte shuffle, up to 8 bits two shuffles and a bit test; above that a bit gather.
 
-use super::unpack::unpack;
-use super::{GROUP, GROUP_WORDS, Simd, check_group};
 #[cfg(target_arch = "x86_64")]
 use super::by_width;
+use super::unpack::unpack;
+use super::{GROUP, GROUP_WORDS, Simd, check_group};
 
 /// A set of ids as a bitmap.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,10 @@ impl IdSet {
     pub fn bounds(&self) -> Option<(u32, u32)> {
         let first = self.words.iter().position(|w| *w != 0)?;
         let last = self.words.iter().rposition(|w| *w != 0)?;
-        Some((first as u32 * 32 + self.words[first].trailing_zeros(), last as u32 * 32 + 31 - self.words[last].leading_zeros()))
+        Some((
+            first as u32 * 32 + self.words[first].trailing_zeros(),
+            last as u32 * 32 + 31 - self.words[last].leading_zeros(),
+        ))
     }
 
     /// Whether any member is in `lo..=hi`.
@@ -151,7 +154,8 @@ fn nibbles<const W: usize>(group: &[u8], table: &[u8; 16], out: &mut [u64; GROUP
     // SAFETY: the table is 16 bytes long; the load does not need alignment.
     let table = _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) });
     for (step, word) in out.iter_mut().enumerate() {
-        let hit = |half| u64::from(_mm256_movemask_epi8(_mm256_shuffle_epi8(table, step8::<W>(group, step, half))) as u32);
+        let hit =
+            |half| u64::from(_mm256_movemask_epi8(_mm256_shuffle_epi8(table, step8::<W>(group, step, half))) as u32);
         *word = hit(0) | hit(1) << 32;
     }
 }
@@ -162,9 +166,8 @@ fn nibbles<const W: usize>(group: &[u8], table: &[u8; 16], out: &mut [u64; GROUP
 fn bytes<const W: usize>(group: &[u8], table: &[u8; 32], out: &mut [u64; GROUP_WORDS]) {
     use std::arch::x86_64::*;
     // SAFETY: both halves of the table are 16 bytes long; the loads do not need alignment.
-    let (low, high) = unsafe {
-        (_mm_loadu_si128(table.as_ptr().cast()), _mm_loadu_si128(table.as_ptr().add(16).cast()))
-    };
+    let (low, high) =
+        unsafe { (_mm_loadu_si128(table.as_ptr().cast()), _mm_loadu_si128(table.as_ptr().add(16).cast())) };
     let (low, high) = (_mm256_broadcastsi128_si256(low), _mm256_broadcastsi128_si256(high));
     let bits = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
     for (step, word) in out.iter_mut().enumerate() {

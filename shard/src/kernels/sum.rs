@@ -1,9 +1,9 @@
 //! Sum of the values of a group under a row mask, in the lanes they are packed in.
 
-use super::unpack::unpack;
-use super::{GROUP, GROUP_WORDS, Simd, check_group};
 #[cfg(target_arch = "x86_64")]
 use super::by_width;
+use super::unpack::unpack;
+use super::{GROUP, GROUP_WORDS, Simd, check_group};
 
 /// Sum of the values whose bit is set. `width` is 1 to 32: the sum fits 41 bits.
 pub fn masked_sum(simd: Simd, width: u8, group: &[u8], mask: &[u64; GROUP_WORDS]) -> u64 {

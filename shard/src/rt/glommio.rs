@@ -24,11 +24,8 @@ pub(crate) fn spawn(seat: Seat, io_memory: usize) -> Result<std::thread::JoinHan
     let name = format!("shard-{}", seat.shard);
     let shard = seat.shard;
     let death = seat.death.clone();
-    let builder = LocalExecutorBuilder::new(placement)
-        .name(&name)
-        .io_memory(io_memory)
-        .ring_depth(128)
-        .preempt_timer(PREEMPT);
+    let builder =
+        LocalExecutorBuilder::new(placement).name(&name).io_memory(io_memory).ring_depth(128).preempt_timer(PREEMPT);
     // The executor is made, run and torn down inside a thread of ours, so that its end is seen like any other's.
     std::thread::Builder::new()
         .name(name)
@@ -94,7 +91,10 @@ impl ReadQueue for RingReads {
     }
 }
 
-async fn read(files: &RefCell<HashMap<u64, Rc<DmaFile>>>, request: &ReadRequest) -> std::io::Result<crate::io::memory::Block> {
+async fn read(
+    files: &RefCell<HashMap<u64, Rc<DmaFile>>>,
+    request: &ReadRequest,
+) -> std::io::Result<crate::io::memory::Block> {
     if !request.file.direct() {
         // No O_DIRECT on this file system (tmpfs): a buffered read does not wait for a device.
         return request.file.read(request.offset, request.len);

@@ -130,7 +130,8 @@ impl Seat {
         if let Some(nice) = self.nice
             && let Err(e) = affinity::yield_to_edge(nice)
         {
-            complaints.push(format!("shard {} stays at normal priority: {e}; small queries may wait for scans", self.shard));
+            complaints
+                .push(format!("shard {} stays at normal priority: {e}; small queries may wait for scans", self.shard));
         }
         complaints
     }
@@ -186,20 +187,34 @@ impl Shards {
         let (wanted, forced_by) = match std::env::var("GAMAY_EXECUTOR").as_deref() {
             Ok("threads") => (Executor::Threads, " (GAMAY_EXECUTOR)"),
             Ok("glommio") => (Executor::Glommio, " (GAMAY_EXECUTOR)"),
-            Ok("") | Err(_) => (options.executor, if options.executor == Executor::Auto { "" } else { " (configured)" }),
-            Ok(other) => return Err(Error::Start(format!("GAMAY_EXECUTOR is {other:?}; it can be threads or glommio"))),
+            Ok("") | Err(_) => {
+                (options.executor, if options.executor == Executor::Auto { "" } else { " (configured)" })
+            }
+            Ok(other) => {
+                return Err(Error::Start(format!("GAMAY_EXECUTOR is {other:?}; it can be threads or glommio")));
+            }
         };
         let running = match wanted {
-            Executor::Threads => start_threads(&options, count, format!("executor: threads{forced_by}, {count} shards; cold reads go through a pread pool"))?,
-            Executor::Glommio | Executor::Auto => match probe::glommio(count).and_then(|io_memory| start_glommio(&options, count, io_memory, forced_by)) {
-                Ok(running) => running,
-                Err(why) if wanted == Executor::Glommio => return Err(Error::Start(format!("glommio was asked for, but {why}"))),
-                Err(why) => start_threads(
-                    &options,
-                    count,
-                    format!("executor: threads, {count} shards, because {why}; costs about a third of cold read throughput, nothing on resident data"),
-                )?,
-            },
+            Executor::Threads => start_threads(
+                &options,
+                count,
+                format!("executor: threads{forced_by}, {count} shards; cold reads go through a pread pool"),
+            )?,
+            Executor::Glommio | Executor::Auto => {
+                match probe::glommio(count).and_then(|io_memory| start_glommio(&options, count, io_memory, forced_by)) {
+                    Ok(running) => running,
+                    Err(why) if wanted == Executor::Glommio => {
+                        return Err(Error::Start(format!("glommio was asked for, but {why}")));
+                    }
+                    Err(why) => start_threads(
+                        &options,
+                        count,
+                        format!(
+                            "executor: threads, {count} shards, because {why}; costs about a third of cold read throughput, nothing on resident data"
+                        ),
+                    )?,
+                }
+            }
         };
         Ok(Shards {
             inner: Arc::new(Inner {
@@ -273,7 +288,10 @@ impl Drop for Running {
     }
 }
 
-fn seats(options: &ShardOptions, count: usize) -> (Vec<Seat>, Vec<Inbox>, Vec<Arc<ShardMetrics>>, flume::Receiver<Ready>) {
+fn seats(
+    options: &ShardOptions,
+    count: usize,
+) -> (Vec<Seat>, Vec<Inbox>, Vec<Arc<ShardMetrics>>, flume::Receiver<Ready>) {
     let (ready, readies) = flume::unbounded();
     let few = usable_cpus().len() <= 4;
     let nice = options.nice.or(few.then_some(5));
@@ -310,7 +328,9 @@ fn start_threads(options: &ShardOptions, count: usize, line: String) -> Result<R
     let reads = PreadPool::start((count * 4).clamp(4, 32)).map_err(Error::Start)?;
     let mut running = Running { inboxes, metrics, joins: Vec::new(), report: vec![line], executor: Executor::Threads };
     for seat in seats {
-        running.joins.push(threads::spawn(seat, reads.clone()).map_err(|e| Error::Start(format!("no thread for a shard: {e}")))?);
+        running.joins.push(
+            threads::spawn(seat, reads.clone()).map_err(|e| Error::Start(format!("no thread for a shard: {e}")))?,
+        );
     }
     let complaints = await_ready(&readies, count).map_err(Error::Start)?;
     running.report.extend(complaints);
@@ -319,7 +339,8 @@ fn start_threads(options: &ShardOptions, count: usize, line: String) -> Result<R
 
 fn start_glommio(options: &ShardOptions, count: usize, io_memory: usize, forced_by: &str) -> Result<Running, String> {
     let (seats, inboxes, metrics, readies) = seats(options, count);
-    let line = format!("executor: glommio{forced_by}, {count} shards, {} KiB of registered buffers each", io_memory / 1024);
+    let line =
+        format!("executor: glommio{forced_by}, {count} shards, {} KiB of registered buffers each", io_memory / 1024);
     let mut running = Running { inboxes, metrics, joins: Vec::new(), report: vec![line], executor: Executor::Glommio };
     for seat in seats {
         running.joins.push(glommio::spawn(seat, io_memory)?);

@@ -13,7 +13,10 @@ const RINGS: u64 = 512 << 10;
 /// Why glommio can run here (with how much IO memory a shard), or why it cannot.
 pub(crate) fn glommio(shards: usize) -> Result<usize, String> {
     let ring = io_uring::IoUring::new(8).map_err(|e| match e.raw_os_error() {
-        Some(libc::EPERM) => "io_uring is refused (EPERM: a seccomp profile such as Docker's default, or kernel.io_uring_disabled)".to_owned(),
+        Some(libc::EPERM) => {
+            "io_uring is refused (EPERM: a seccomp profile such as Docker's default, or kernel.io_uring_disabled)"
+                .to_owned()
+        }
         Some(libc::ENOSYS) => "this kernel has no io_uring".to_owned(),
         _ => format!("io_uring cannot be set up: {e}"),
     })?;
@@ -30,7 +33,8 @@ pub(crate) fn glommio(shards: usize) -> Result<usize, String> {
         ("CLOSE", opcode::Close::CODE),
         ("STATX", opcode::Statx::CODE),
     ];
-    let missing: Vec<&str> = needed.iter().filter(|(_, code)| !probe.is_supported(*code)).map(|(name, _)| *name).collect();
+    let missing: Vec<&str> =
+        needed.iter().filter(|(_, code)| !probe.is_supported(*code)).map(|(name, _)| *name).collect();
     if !missing.is_empty() {
         return Err(format!("io_uring of this kernel lacks {}", missing.join(", ")));
     }

@@ -78,8 +78,10 @@ impl Scheduler {
 
     /// Runs one slice; false when nothing is ready.
     pub(crate) fn run_one(&mut self, inbox: &Inbox, reads: &dyn ReadQueue) -> bool {
-        let Some(class) =
-            CLASSES.into_iter().filter(|c| !self.classes[c.index()].ready.is_empty()).min_by_key(|c| self.classes[c.index()].virtual_time)
+        let Some(class) = CLASSES
+            .into_iter()
+            .filter(|c| !self.classes[c.index()].ready.is_empty())
+            .min_by_key(|c| self.classes[c.index()].virtual_time)
         else {
             return false;
         };

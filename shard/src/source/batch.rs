@@ -18,7 +18,11 @@ pub struct BatchSource {
 
 impl BatchSource {
     /// `rows_per_block` is a multiple of 512. Column arrays have the Arrow form of their type.
-    pub fn new(name: impl Into<String>, rows_per_block: u32, columns: Vec<(String, Type, ArrayRef)>) -> Result<BatchSource> {
+    pub fn new(
+        name: impl Into<String>,
+        rows_per_block: u32,
+        columns: Vec<(String, Type, ArrayRef)>,
+    ) -> Result<BatchSource> {
         let bad = |what: String| PlanError::Plan(what);
         if rows_per_block == 0 || !rows_per_block.is_multiple_of(512) {
             return Err(bad(format!("blocks of {rows_per_block} rows; they are a multiple of 512")).into());
@@ -27,7 +31,12 @@ impl BatchSource {
         let mut by_name = HashMap::new();
         for (name, ty, array) in columns {
             if array.len() != rows || *array.data_type() != ty.arrow() {
-                return Err(bad(format!("column {name} is {} values of {}, expected {rows} of {ty}", array.len(), array.data_type())).into());
+                return Err(bad(format!(
+                    "column {name} is {} values of {}, expected {rows} of {ty}",
+                    array.len(),
+                    array.data_type()
+                ))
+                .into());
             }
             let blocks: Vec<ArrayRef> = (0..rows)
                 .step_by(rows_per_block as usize)

@@ -24,7 +24,9 @@ pub enum BlockColumn {
     Array(ArrayRef),
     Constant(Scalar),
     /// Row `i` of the block is `first + i`.
-    Sequence { first: i64 },
+    Sequence {
+        first: i64,
+    },
     /// Not read by the plan at hand.
     Unread,
 }

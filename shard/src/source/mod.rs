@@ -79,7 +79,8 @@ pub const PARTITION_ID: &str = "$partitionId";
 
 /// A virtual column of a source. Names are case-insensitive, as in Pinot.
 pub fn virtual_column(name: &str, source: &dyn RowSource, host: &str) -> Option<ColumnHandle> {
-    let constant = |scalar: Scalar| ColumnHandle { ty: scalar.ty(), kind: ColumnKind::Constant(scalar), has_nulls: false };
+    let constant =
+        |scalar: Scalar| ColumnHandle { ty: scalar.ty(), kind: ColumnKind::Constant(scalar), has_nulls: false };
     if name.eq_ignore_ascii_case(DOC_ID) {
         Some(ColumnHandle { ty: Type::INT, kind: ColumnKind::Sequence, has_nulls: false })
     } else if name.eq_ignore_ascii_case(SEGMENT_NAME) {

@@ -14,8 +14,8 @@ use segfmt::checksum::verify_crc;
 use segfmt::{Page, Segment};
 use shard_plan::Type;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes that resident segments of this process hold.
 static RESIDENT: AtomicU64 = AtomicU64::new(0);
@@ -49,11 +49,21 @@ impl SegmentHandle {
     /// Opens a segment file. Blocks: call it on a bulk thread.
     ///
     /// Resident and mapped segments have every checksum verified here, once; streamed ones when a page arrives (E-18).
-    pub fn open(path: impl AsRef<Path>, key: SegmentKey, residency: Residency, shards: &Shards) -> Result<Arc<SegmentHandle>> {
+    pub fn open(
+        path: impl AsRef<Path>,
+        key: SegmentKey,
+        residency: Residency,
+        shards: &Shards,
+    ) -> Result<Arc<SegmentHandle>> {
         let path = path.as_ref();
         let _uncharged = memory::charge(None);
         let name: Arc<str> = path.display().to_string().into();
-        let io = |what: &str, e: std::io::Error| Error::Io { file: name.clone(), what: what.into(), offset: 0, source: Arc::new(e) };
+        let io = |what: &str, e: std::io::Error| Error::Io {
+            file: name.clone(),
+            what: what.into(),
+            offset: 0,
+            source: Arc::new(e),
+        };
         let file = Arc::new(DataFile::open(path).map_err(|e| io("cannot open", e))?);
         let segment = open_tail(&file, &name)?;
         let inner = &shards.inner;
@@ -61,7 +71,9 @@ impl SegmentHandle {
             Residency::Streamed => stream(&file, &inner.pool),
             Residency::Mapped(advice) => (map(path, advice, &segment, &name)?, Held::Nothing),
             Residency::Resident => load(&file, &segment, &name)?,
-            Residency::Auto if RESIDENT.load(Ordering::Relaxed).saturating_add(file.len()) <= inner.resident_bytes => load(&file, &segment, &name)?,
+            Residency::Auto if RESIDENT.load(Ordering::Relaxed).saturating_add(file.len()) <= inner.resident_bytes => {
+                load(&file, &segment, &name)?
+            }
             Residency::Auto => stream(&file, &inner.pool),
         };
         let source = Arc::new(SegmentSource::new(segment, store, name));
@@ -144,7 +156,9 @@ fn open_tail(file: &DataFile, name: &Arc<str>) -> Result<Segment> {
     let (last, skip) = read_end(file, 4096, name)?;
     let tail = Segment::tail_len(&last.as_slice()[skip..]).map_err(bad)?;
     if tail > file.len() {
-        return Err(bad(segfmt::Error::NotASegment { detail: format!("a footer of {tail} bytes in a file of {}", file.len()) }));
+        return Err(bad(segfmt::Error::NotASegment {
+            detail: format!("a footer of {tail} bytes in a file of {}", file.len()),
+        }));
     }
     let (bytes, skip) = read_end(file, tail.max(4096), name)?;
     Segment::open(&bytes.as_slice()[skip..], file.len()).map_err(bad)
@@ -156,20 +170,33 @@ fn stream(file: &Arc<DataFile>, pool: &Arc<PagePool>) -> (Store, Held) {
 
 fn load(file: &DataFile, segment: &Segment, name: &Arc<str>) -> Result<(Store, Held)> {
     let len = file.len() as usize;
-    let block = file.read(0, len).map_err(|e| Error::Io { file: name.clone(), what: "cannot read".into(), offset: 0, source: Arc::new(e) })?;
+    let block = file.read(0, len).map_err(|e| Error::Io {
+        file: name.clone(),
+        what: "cannot read".into(),
+        offset: 0,
+        source: Arc::new(e),
+    })?;
     verify(block.as_slice(), segment, name)?;
     RESIDENT.fetch_add(len as u64, Ordering::Relaxed);
     Ok((Store::Memory(Arc::new(block)), Held::Resident(len as u64)))
 }
 
 fn map(path: &Path, advice: Advice, segment: &Segment, name: &Arc<str>) -> Result<Store> {
-    let map = FileMap::open(path, advice).map_err(|e| Error::Io { file: name.clone(), what: "cannot map".into(), offset: 0, source: Arc::new(e) })?;
+    let map = FileMap::open(path, advice).map_err(|e| Error::Io {
+        file: name.clone(),
+        what: "cannot map".into(),
+        offset: 0,
+        source: Arc::new(e),
+    })?;
     if (map.as_slice().len() as u64) < segment.file_len() {
         return Err(Error::Io {
             file: name.clone(),
             what: "cannot map".into(),
             offset: map.as_slice().len() as u64,
-            source: Arc::new(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file was cut while it was opened")),
+            source: Arc::new(std::io::Error::new(
+                std::io::ErrorKind::UnexpectedEof,
+                "the file was cut while it was opened",
+            )),
         });
     }
     // Verifying touches every page, which is what populates the mapping: on this bulk thread, not on a shard.
@@ -180,14 +207,19 @@ fn map(path: &Path, advice: Advice, segment: &Segment, name: &Arc<str>) -> Resul
 /// Every region and page of a whole file in memory.
 fn verify(bytes: &[u8], segment: &Segment, name: &Arc<str>) -> Result<()> {
     for column in segment.columns() {
-        let bad = |offset: u64, e: segfmt::Error| Error::Segment { file: name.clone(), offset, source: Arc::new(e.in_column(column.name())) };
+        let bad = |offset: u64, e: segfmt::Error| Error::Segment {
+            file: name.clone(),
+            offset,
+            source: Arc::new(e.in_column(column.name())),
+        };
         let part = |offset: u64, len: u64| {
             bytes.get(offset as usize..(offset + len) as usize).ok_or_else(|| {
                 bad(offset, segfmt::Error::NotASegment { detail: format!("the file ends before {}", offset + len) })
             })
         };
         for region in column.regions().iter().filter(|r| r.kind != segfmt::RegionKind::Pages) {
-            verify_crc(part(region.offset, region.len)?, region.crc).map_err(|e| bad(region.offset, e.in_region(region.kind.name())))?;
+            verify_crc(part(region.offset, region.len)?, region.crc)
+                .map_err(|e| bad(region.offset, e.in_region(region.kind.name())))?;
         }
         for block in 0..segment.blocks() {
             let at = column.page(block);
@@ -214,7 +246,9 @@ impl SegmentSource {
         let columns = segment
             .columns()
             .iter()
-            .map(|c| Arc::new(StoredColumn::new(c.clone(), store.clone(), file.clone(), !matches!(store, Store::Disk(..)))))
+            .map(|c| {
+                Arc::new(StoredColumn::new(c.clone(), store.clone(), file.clone(), !matches!(store, Store::Disk(..))))
+            })
             .collect();
         SegmentSource { segment, columns, store, file }
     }
@@ -246,7 +280,12 @@ impl RowSource for SegmentSource {
 
     fn intact(&self) -> Result<()> {
         match &self.store {
-            Store::Map(map) => map.intact().map_err(|e| Error::Io { file: self.file.clone(), what: "cannot be read".into(), offset: 0, source: Arc::new(e) }),
+            Store::Map(map) => map.intact().map_err(|e| Error::Io {
+                file: self.file.clone(),
+                what: "cannot be read".into(),
+                offset: 0,
+                source: Arc::new(e),
+            }),
             _ => Ok(()),
         }
     }

@@ -3,10 +3,10 @@
 use super::block::PageCell;
 use crate::error::{Error, Result};
 use crate::io::PageBytes;
+use crate::io::direct::DataFile;
 use crate::io::map::FileMap;
 use crate::io::memory::Block;
 use crate::io::pool::{Arrival, PagePool, PageRequest};
-use crate::io::direct::DataFile;
 use crate::memory;
 use crate::rt::task::Slice;
 use arrow_array::ArrayRef;
@@ -61,8 +61,18 @@ impl StoredColumn {
     /// `checked`: every page has been checked already, when the file was opened.
     pub(crate) fn new(column: Column, store: Store, file: Arc<str>, checked: bool) -> StoredColumn {
         let what = format!("column {}", column.name()).into();
-        let checked = (0..column.blocks().div_ceil(64)).map(|_| AtomicU64::new(if checked { u64::MAX } else { 0 })).collect();
-        StoredColumn { column, store, file, what, dictionary: OnceLock::new(), nulls: OnceLock::new(), entries: OnceLock::new(), checked }
+        let checked =
+            (0..column.blocks().div_ceil(64)).map(|_| AtomicU64::new(if checked { u64::MAX } else { 0 })).collect();
+        StoredColumn {
+            column,
+            store,
+            file,
+            what,
+            dictionary: OnceLock::new(),
+            nulls: OnceLock::new(),
+            entries: OnceLock::new(),
+            checked,
+        }
     }
 
     /// The segment's description of the column.
@@ -74,7 +84,14 @@ impl StoredColumn {
         Error::Segment { file: self.file.clone(), offset, source: Arc::new(error.in_column(self.column.name())) }
     }
 
-    fn bytes(&self, offset: u64, len: usize, crc: u32, part: impl FnOnce() -> String, slice: &Slice<'_>) -> Result<Fetched<PageBytes>> {
+    fn bytes(
+        &self,
+        offset: u64,
+        len: usize,
+        crc: u32,
+        part: impl FnOnce() -> String,
+        slice: &Slice<'_>,
+    ) -> Result<Fetched<PageBytes>> {
         let start = offset as usize;
         match &self.store {
             // Verified when the segment was opened; ranges were checked against the file's length by segfmt.
@@ -114,7 +131,9 @@ impl StoredColumn {
                 // A page with a right checksum may still come from a hostile writer: its ids index arrays below.
                 let (word, bit) = (&self.checked[block as usize / 64], 1 << (block % 64));
                 if word.load(Ordering::Relaxed) & bit == 0 {
-                    cell.borrow_dependent().check(&self.column).map_err(|e| self.broken(at.offset, e.in_block(block)))?;
+                    cell.borrow_dependent()
+                        .check(&self.column)
+                        .map_err(|e| self.broken(at.offset, e.in_block(block)))?;
                     word.fetch_or(bit, Ordering::Relaxed);
                 }
                 Ok(Fetched::Here(Arc::new(cell)))

@@ -14,9 +14,7 @@ use std::sync::{Arc, OnceLock};
 /// a lost one would hang the test.
 fn all_shards() -> &'static [Shards] {
     static SHARDS: OnceLock<Vec<Shards>> = OnceLock::new();
-    SHARDS.get_or_init(|| {
-        [1, 2, 3, 4].into_iter().map(|n| shards(n, Executor::Threads)).collect()
-    })
+    SHARDS.get_or_init(|| [1, 2, 3, 4].into_iter().map(|n| shards(n, Executor::Threads)).collect())
 }
 
 fn key(ordinal: usize) -> SegmentKey {
@@ -24,7 +22,14 @@ fn key(ordinal: usize) -> SegmentKey {
 }
 
 /// Cuts of a table into segments, each in a different form.
-fn cut(table: &Table, pieces: usize, block_rows: u32, residency: Residency, shards: &Shards, dir: &std::path::Path) -> Arc<TableSnapshot> {
+fn cut(
+    table: &Table,
+    pieces: usize,
+    block_rows: u32,
+    residency: Residency,
+    shards: &Shards,
+    dir: &std::path::Path,
+) -> Arc<TableSnapshot> {
     let per = table.rows.div_ceil(pieces).max(1);
     let mut segments = Vec::new();
     for (n, start) in (0..table.rows).step_by(per).enumerate() {
@@ -44,7 +49,14 @@ fn in_memory(table: &Table, plan: &LeafPlan) -> Arc<TableSnapshot> {
     TableSnapshot::new(vec![SegmentHandle::over(source, key(0))])
 }
 
-fn check(plan: &LeafPlan, params: &[Scalar], snapshot: &Arc<TableSnapshot>, shards: &Shards, expected: &[String], what: &str) -> Result<(), TestCaseError> {
+fn check(
+    plan: &LeafPlan,
+    params: &[Scalar],
+    snapshot: &Arc<TableSnapshot>,
+    shards: &Shards,
+    expected: &[String],
+    what: &str,
+) -> Result<(), TestCaseError> {
     let request = LeafRequest::new(Arc::new(plan.clone()), params.into(), snapshot.clone());
     let answer = shards.run_blocking(request).map_err(|e| TestCaseError::fail(format!("{what}: {e}\n{plan:#?}")))?;
     let got = answered(plan, &answer);
@@ -130,10 +142,17 @@ fn distinct_with_a_limit_gives_distinct_groups() {
     let plans = Plans { table: &table, rng: Rng::new(1), params: vec![] };
     for name in ["u", "t"] {
         let output = |limit| Output::Groups { keys: vec![plans.column(name)], aggregates: vec![], limit };
-        let mut plan = LeafPlan { table: "t".into(), columns: table.references(true), filter: None, output: output(None), options: Default::default() };
+        let mut plan = LeafPlan {
+            table: "t".into(),
+            columns: table.references(true),
+            filter: None,
+            output: output(None),
+            options: Default::default(),
+        };
         let whole = expected(&table, &plan, &[]);
         plan.output = output(Some(7));
-        let answer = shards.run_blocking(LeafRequest::new(Arc::new(plan.clone()), Arc::from([]), snapshot.clone())).unwrap();
+        let answer =
+            shards.run_blocking(LeafRequest::new(Arc::new(plan.clone()), Arc::from([]), snapshot.clone())).unwrap();
         let got = answered(&plan, &answer);
         assert_eq!(got.len(), 7.min(whole.len()), "{name}");
         assert!(got.windows(2).all(|w| w[0] != w[1]) && got.iter().all(|row| whole.contains(row)), "{name}: {got:?}");
@@ -146,7 +165,12 @@ fn columns_that_a_segment_lacks_and_virtual_columns_are_constants() {
     let dir = tempfile::tempdir().unwrap();
     let shards = &all_shards()[1];
     let snapshot = cut(&table, 2, 512, Residency::Resident, shards, dir.path());
-    let reference = |name: &str, default: Scalar| shard_plan::ColumnRef { name: name.into(), ty: default.ty(), nulls: true, default };
+    let reference = |name: &str, default: Scalar| shard_plan::ColumnRef {
+        name: name.into(),
+        ty: default.ty(),
+        nulls: true,
+        default,
+    };
     let columns = vec![
         reference("newer", Scalar::Int(42)),
         reference("$segmentName", crate::table::string("")),
@@ -156,10 +180,17 @@ fn columns_that_a_segment_lacks_and_virtual_columns_are_constants() {
     let column = |i: u32| shard_plan::Expr::Column { index: i, ty: columns[i as usize].ty };
     let plan = LeafPlan {
         table: "t".into(),
-        filter: Some(shard_plan::Expr::Compare { op: shard_plan::CompareOp::Eq, left: column(1).into(), right: shard_plan::Expr::Literal(crate::table::string("t_1")).into() }),
+        filter: Some(shard_plan::Expr::Compare {
+            op: shard_plan::CompareOp::Eq,
+            left: column(1).into(),
+            right: shard_plan::Expr::Literal(crate::table::string("t_1")).into(),
+        }),
         output: Output::Groups {
             keys: vec![column(1), column(0), column(3)],
-            aggregates: vec![crate::plans::aggregate("count", vec![], None), crate::plans::aggregate("max", vec![column(2)], None)],
+            aggregates: vec![
+                crate::plans::aggregate("count", vec![], None),
+                crate::plans::aggregate("max", vec![column(2)], None),
+            ],
             limit: None,
         },
         columns: columns.clone(),
@@ -182,11 +213,16 @@ fn a_limit_on_groups_keeps_that_many_and_says_so() {
             table: "t".into(),
             columns: table.references(true),
             filter: None,
-            output: Output::Groups { keys: vec![plans.column(key)], aggregates: vec![crate::plans::aggregate("count", vec![], None)], limit: None },
+            output: Output::Groups {
+                keys: vec![plans.column(key)],
+                aggregates: vec![crate::plans::aggregate("count", vec![], None)],
+                limit: None,
+            },
             options: Default::default(),
         };
         plan.options.num_groups_limit = Some(3);
-        let answer = shards.run_blocking(LeafRequest::new(Arc::new(plan.clone()), Arc::from([]), snapshot.clone())).unwrap();
+        let answer =
+            shards.run_blocking(LeafRequest::new(Arc::new(plan.clone()), Arc::from([]), snapshot.clone())).unwrap();
         assert_eq!(answered(&plan, &answer).len(), 3, "{key}");
         assert!(answer.stats.num_groups_limit_reached, "{key}");
     }

@@ -27,7 +27,11 @@ fn zone_maps_prune_blocks_and_segments_and_the_profile_says_so() {
         table: "t".into(),
         columns: table.references(true),
         filter: Some(Expr::Compare { op: CompareOp::Lt, left: plans.column("ts").into(), right: bound.into() }),
-        output: Output::Groups { keys: vec![], aggregates: vec![aggregate("count", vec![], None), aggregate("sum", vec![plans.column("l")], None)], limit: None },
+        output: Output::Groups {
+            keys: vec![],
+            aggregates: vec![aggregate("count", vec![], None), aggregate("sum", vec![plans.column("l")], None)],
+            limit: None,
+        },
         options: Default::default(),
     };
     let lines = explain(&plan, &snapshot).join("\n");
@@ -36,13 +40,22 @@ fn zone_maps_prune_blocks_and_segments_and_the_profile_says_so() {
     request.profile = true;
     let stats = shards.run_blocking(request).unwrap().stats;
     assert_eq!((stats.num_docs_scanned, stats.total_docs), (1500, 8192));
-    assert_eq!((stats.num_segments_queried, stats.num_segments_processed, stats.num_segments_matched, stats.num_segments_pruned_by_value), (2, 1, 1, 1));
+    assert_eq!(
+        (
+            stats.num_segments_queried,
+            stats.num_segments_processed,
+            stats.num_segments_matched,
+            stats.num_segments_pruned_by_value
+        ),
+        (2, 1, 1, 1)
+    );
     assert_eq!((stats.num_blocks_scanned, stats.num_blocks_pruned), (2, 6));
     // The first block passes as a whole by its zone map: only the second is filtered.
     assert_eq!(stats.num_entries_scanned_in_filter, 1024);
     assert_eq!(stats.num_entries_scanned_post_filter, 1500);
     assert!(stats.bytes_read > 0 && stats.cpu_nanos > 0);
-    let profile: Vec<String> = stats.profile.iter().map(|o| format!("{}: {} ({} -> {})", o.name, o.detail, o.rows_in, o.rows_out)).collect();
+    let profile: Vec<String> =
+        stats.profile.iter().map(|o| format!("{}: {} ({} -> {})", o.name, o.detail, o.rows_in, o.rows_out)).collect();
     assert!(profile.iter().any(|l| l.starts_with("prune: segment t_1")), "{profile:?}");
     assert!(profile.iter().any(|l| l == "filter:  (2048 -> 1500)"), "{profile:?}");
 }

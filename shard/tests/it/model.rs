@@ -18,8 +18,16 @@ pub fn columns(table: &Table, plan: &LeafPlan) -> Vec<ArrayRef> {
         .iter()
         .map(|reference| {
             let column = &table.columns[table.column(&reference.name)];
-            let default = if column.ty.multi { Scalar::List(column.ty.data, [column.default.clone()].into()) } else { column.default.clone() };
-            let values: Vec<Scalar> = column.values.iter().map(|v| if v.is_null() && !reference.nulls { default.clone() } else { v.clone() }).collect();
+            let default = if column.ty.multi {
+                Scalar::List(column.ty.data, [column.default.clone()].into())
+            } else {
+                column.default.clone()
+            };
+            let values: Vec<Scalar> = column
+                .values
+                .iter()
+                .map(|v| if v.is_null() && !reference.nulls { default.clone() } else { v.clone() })
+                .collect();
             if column.ty.multi {
                 let rows: Vec<Vec<ArrayRef>> = values.iter().map(|v| vec![repeat(v, 1).unwrap()]).collect();
                 return concat(&rows).unwrap().remove(0);
@@ -43,7 +51,9 @@ fn text(row: &[Scalar]) -> String {
 
 fn rows_of(columns: &[ArrayRef], types: &[Type]) -> Rows {
     let rows = columns.first().map_or(0, |c| c.len());
-    (0..rows).map(|row| text(&columns.iter().zip(types).map(|(c, ty)| scalar_at(c, *ty, row).unwrap()).collect::<Vec<_>>())).collect()
+    (0..rows)
+        .map(|row| text(&columns.iter().zip(types).map(|(c, ty)| scalar_at(c, *ty, row).unwrap()).collect::<Vec<_>>()))
+        .collect()
 }
 
 /// The answer of a plan.
@@ -53,7 +63,14 @@ pub fn expected(table: &Table, plan: &LeafPlan, params: &[Scalar]) -> Rows {
     let all = columns(table, plan);
     let passing: UInt32Array = match &plan.filter {
         None => (0..table.rows as u32).collect::<Vec<_>>().into(),
-        Some(filter) => bind(filter).eval_filter(&all, table.rows).unwrap().values().set_indices().map(|i| i as u32).collect::<Vec<_>>().into(),
+        Some(filter) => bind(filter)
+            .eval_filter(&all, table.rows)
+            .unwrap()
+            .values()
+            .set_indices()
+            .map(|i| i as u32)
+            .collect::<Vec<_>>()
+            .into(),
     };
     let all = take(&all, &passing).unwrap();
     let n = passing.len();
@@ -66,7 +83,8 @@ pub fn expected(table: &Table, plan: &LeafPlan, params: &[Scalar]) -> Rows {
                 rows.sort();
                 return rows;
             }
-            let keys: Vec<_> = order.iter().map(|k| (values[k.index as usize].clone(), SortOptions::from(*k))).collect();
+            let keys: Vec<_> =
+                order.iter().map(|k| (values[k.index as usize].clone(), SortOptions::from(*k))).collect();
             values = take(&values, &sort_indices(&keys, None).unwrap()).unwrap();
             let mut rows = rows_of(&values, &types);
             rows.truncate(limit.map_or(usize::MAX, |l| l as usize));
@@ -96,17 +114,27 @@ pub fn expected(table: &Table, plan: &LeafPlan, params: &[Scalar]) -> Rows {
             if keys.is_empty() {
                 groups.entry(String::new()).or_default();
             }
-            let args: Vec<Vec<ArrayRef>> = aggregates.iter().map(|a| a.args.iter().map(|e| bind(e).eval(&all, n).unwrap()).collect()).collect();
-            let filters: Vec<_> = aggregates.iter().map(|a| a.filter.as_ref().map(|f| bind(f).eval_filter(&all, n).unwrap())).collect();
+            let args: Vec<Vec<ArrayRef>> =
+                aggregates.iter().map(|a| a.args.iter().map(|e| bind(e).eval(&all, n).unwrap()).collect()).collect();
+            let filters: Vec<_> =
+                aggregates.iter().map(|a| a.filter.as_ref().map(|f| bind(f).eval_filter(&all, n).unwrap())).collect();
             let mut rows: Rows = groups
                 .iter()
                 .map(|(key, rows)| {
                     let mut line = vec![key.clone()];
                     for ((call, args), filter) in aggregates.iter().zip(&args).zip(&filters) {
                         let types: Vec<Type> = call.args.iter().map(|a| a.ty()).collect();
-                        let mut accumulator = registry.aggregate(&call.function).unwrap().accumulator(&types, &call.params, call.ty).unwrap();
+                        let mut accumulator = registry
+                            .aggregate(&call.function)
+                            .unwrap()
+                            .accumulator(&types, &call.params, call.ty)
+                            .unwrap();
                         accumulator.resize(1);
-                        let kept: Vec<u32> = rows.iter().copied().filter(|r| filter.as_ref().is_none_or(|f| f.value(*r as usize))).collect();
+                        let kept: Vec<u32> = rows
+                            .iter()
+                            .copied()
+                            .filter(|r| filter.as_ref().is_none_or(|f| f.value(*r as usize)))
+                            .collect();
                         let args = take(args, &UInt32Array::from(kept.clone())).unwrap();
                         accumulator.update(&args, &vec![0; kept.len()], None).unwrap();
                         line.push(text(&[scalar_at(&accumulator.finish().unwrap(), call.ty, 0).unwrap()]));
@@ -141,7 +169,8 @@ pub fn answered(plan: &LeafPlan, answer: &LeafAnswer) -> Rows {
             let groups = columns.first().map_or(0, |c| c.len());
             let mut rows: Rows = (0..groups)
                 .map(|row| {
-                    let key: Vec<Scalar> = columns.iter().zip(&types).map(|(c, ty)| scalar_at(c, *ty, row).unwrap()).collect();
+                    let key: Vec<Scalar> =
+                        columns.iter().zip(&types).map(|(c, ty)| scalar_at(c, *ty, row).unwrap()).collect();
                     let mut line = vec![text(&key)];
                     for (column, call) in columns[keys.len()..].iter().zip(aggregates) {
                         line.push(text(&[scalar_at(column, call.ty, row).unwrap()]));

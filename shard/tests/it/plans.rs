@@ -10,22 +10,35 @@ pub struct Plans<'a> {
     pub params: Vec<Scalar>,
 }
 
-const OPS: [CompareOp; 6] = [CompareOp::Eq, CompareOp::NotEq, CompareOp::Lt, CompareOp::LtEq, CompareOp::Gt, CompareOp::GtEq];
+const OPS: [CompareOp; 6] =
+    [CompareOp::Eq, CompareOp::NotEq, CompareOp::Lt, CompareOp::LtEq, CompareOp::Gt, CompareOp::GtEq];
 
 pub fn aggregate(function: &str, args: Vec<Expr>, filter: Option<Expr>) -> AggregateCall {
     let registry = registry();
     let found = registry.aggregate(function).unwrap();
     let types: Vec<Type> = args.iter().map(|a| a.ty()).collect();
     let signature = found.resolve(&types, &[]).unwrap();
-    let args = args.into_iter().zip(&signature.args).map(|(a, to)| if a.ty() == *to { a } else { Expr::Cast { expr: a.into(), to: *to, lenient: false } }).collect();
-    AggregateCall { function: function.to_owned(), version: found.state_version(), args, params: vec![], filter, ty: signature.result }
+    let args = args
+        .into_iter()
+        .zip(&signature.args)
+        .map(|(a, to)| if a.ty() == *to { a } else { Expr::Cast { expr: a.into(), to: *to, lenient: false } })
+        .collect();
+    AggregateCall {
+        function: function.to_owned(),
+        version: found.state_version(),
+        args,
+        params: vec![],
+        filter,
+        ty: signature.result,
+    }
 }
 
 pub fn call(function: &str, args: Vec<Expr>) -> Expr {
     let registry = registry();
     let found = registry.scalar(function).unwrap();
     let types: Vec<Type> = args.iter().map(|a| a.ty()).collect();
-    let constants: Vec<Option<Scalar>> = args.iter().map(|a| if let Expr::Literal(v) = a { Some(v.clone()) } else { None }).collect();
+    let constants: Vec<Option<Scalar>> =
+        args.iter().map(|a| if let Expr::Literal(v) = a { Some(v.clone()) } else { None }).collect();
     let ty = found.resolve(&types, &constants).unwrap().result;
     Expr::Call { function: found.name().to_owned(), version: found.version(), args, ty }
 }
@@ -103,14 +116,31 @@ impl Plans<'_> {
             6 => {
                 let pattern = (*self.rng.pick(&["%a%", "g%", "%a and 1%", "_eta", "%/0000%", "null"])).to_owned();
                 let name = *self.rng.pick(&["s", "u", "t"]);
-                Expr::Like { expr: self.column(name).into(), pattern, escape: None, insensitive: self.rng.chance(30), negated: self.rng.chance(30) }
+                Expr::Like {
+                    expr: self.column(name).into(),
+                    pattern,
+                    escape: None,
+                    insensitive: self.rng.chance(30),
+                    negated: self.rng.chance(30),
+                }
             }
             7 => {
                 // A function of one column, true for NULL now and then.
                 let name = *self.rng.pick(&["s", "u", "t"]);
                 let text = call("upper", vec![self.column(name)]);
-                let text = Expr::Case { branches: vec![(Expr::IsNull { expr: self.column(name).into(), negated: false }, Expr::Literal(string("GAMMA")))], otherwise: Some(text.into()), ty: Type::STRING };
-                Expr::Compare { op: *self.rng.pick(&OPS), left: text.into(), right: Expr::Literal(string("GAMMA")).into() }
+                let text = Expr::Case {
+                    branches: vec![(
+                        Expr::IsNull { expr: self.column(name).into(), negated: false },
+                        Expr::Literal(string("GAMMA")),
+                    )],
+                    otherwise: Some(text.into()),
+                    ty: Type::STRING,
+                };
+                Expr::Compare {
+                    op: *self.rng.pick(&OPS),
+                    left: text.into(),
+                    right: Expr::Literal(string("GAMMA")).into(),
+                }
             }
             8 => {
                 let name = *self.rng.pick(&["mi", "ms"]);
@@ -118,9 +148,17 @@ impl Plans<'_> {
                 let op = *self.rng.pick(&OPS);
                 let right = self.value(name);
                 let predicate = Expr::Compare { op, left: Expr::Element { ty: element }.into(), right: right.into() };
-                Expr::Quantified { all: self.rng.chance(50), list: self.column(name).into(), predicate: predicate.into() }
+                Expr::Quantified {
+                    all: self.rng.chance(50),
+                    list: self.column(name).into(),
+                    predicate: predicate.into(),
+                }
             }
-            _ => Expr::Compare { op: *self.rng.pick(&OPS), left: self.column("d").into(), right: self.column("dd").into() },
+            _ => Expr::Compare {
+                op: *self.rng.pick(&OPS),
+                left: self.column("d").into(),
+                right: self.column("dd").into(),
+            },
         }
     }
 
@@ -190,6 +228,12 @@ impl Plans<'_> {
                 Output::Rows { exprs, order, limit: Some(self.rng.below(60)) }
             }
         };
-        LeafPlan { table: "t".to_owned(), columns: self.table.references(nulls), filter, output, options: LeafOptions::default() }
+        LeafPlan {
+            table: "t".to_owned(),
+            columns: self.table.references(nulls),
+            filter,
+            output,
+            options: LeafOptions::default(),
+        }
     }
 }

@@ -52,13 +52,33 @@ fn a_damaged_page_is_an_error_that_names_it_and_nothing_else_suffers() {
         std::fs::write(&damaged, &bytes).unwrap();
 
         let error = SegmentHandle::open(&damaged, KEY, Residency::Resident, &shards).unwrap_err().to_string();
-        assert!(error.contains("copy.seg") && error.contains("\"t\"") && error.contains("block 3") && error.contains("checksum"), "{error}");
+        assert!(
+            error.contains("copy.seg")
+                && error.contains("\"t\"")
+                && error.contains("block 3")
+                && error.contains("checksum"),
+            "{error}"
+        );
 
         let streamed = SegmentHandle::open(&damaged, KEY, Residency::Streamed, &shards).unwrap();
         let plans = Plans { table: &table, rng: Rng::new(1), params: vec![] };
-        let like = |name: &str| Expr::Like { expr: plans.column(name).into(), pattern: "%a%".into(), escape: None, insensitive: false, negated: false };
-        let error = shards.run_blocking(request(&count_plan(&table, Some(like("t"))), &TableSnapshot::new(vec![streamed.clone()]))).unwrap_err().to_string();
-        assert!(error.contains("copy.seg") && error.contains("column t, block 3") && error.contains(&page.offset.to_string()), "{error}");
+        let like = |name: &str| Expr::Like {
+            expr: plans.column(name).into(),
+            pattern: "%a%".into(),
+            escape: None,
+            insensitive: false,
+            negated: false,
+        };
+        let error = shards
+            .run_blocking(request(&count_plan(&table, Some(like("t"))), &TableSnapshot::new(vec![streamed.clone()])))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("copy.seg")
+                && error.contains("column t, block 3")
+                && error.contains(&page.offset.to_string()),
+            "{error}"
+        );
         // Other columns of the same file, and the undamaged file, still answer.
         for handle in [streamed, good] {
             let plan = count_plan(&table, Some(like("s")));
@@ -94,7 +114,11 @@ fn a_query_past_its_memory_limit_ends_with_the_limit_and_the_operator() {
     let handle = SegmentHandle::open(&path, KEY, Residency::Resident, &shards).unwrap();
     let plans = Plans { table: &table, rng: Rng::new(1), params: vec![] };
     let mut plan = count_plan(&table, None);
-    plan.output = Output::Groups { keys: vec![plans.column("ts"), plans.column("t")], aggregates: vec![aggregate("count", vec![], None)], limit: None };
+    plan.output = Output::Groups {
+        keys: vec![plans.column("ts"), plans.column("t")],
+        aggregates: vec![aggregate("count", vec![], None)],
+        limit: None,
+    };
     let snapshot = TableSnapshot::new(vec![handle]);
     let mut limited = request(&plan, &snapshot);
     limited.memory_limit = 2 << 20;
@@ -132,7 +156,11 @@ fn a_deadline_and_a_cancellation_end_a_query_and_free_what_it_held() {
     // The workers let go of the snapshot: only this test's handle is left.
     let waited = Instant::now();
     while Arc::strong_count(&handle) > 1 {
-        assert!(waited.elapsed() < Duration::from_secs(5), "the cancelled query still holds {} handles", Arc::strong_count(&handle) - 1);
+        assert!(
+            waited.elapsed() < Duration::from_secs(5),
+            "the cancelled query still holds {} handles",
+            Arc::strong_count(&handle) - 1
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -187,7 +215,10 @@ fn a_long_query_does_not_hold_back_small_ones() {
         token.cancel();
         let _ = running.join().unwrap();
         // In turn on one shard, all fifty would come after the long one.
-        assert!(answered_meanwhile >= 25, "{answered_meanwhile} of 50 small queries were answered while the long one ran");
+        assert!(
+            answered_meanwhile >= 25,
+            "{answered_meanwhile} of 50 small queries were answered while the long one ran"
+        );
     }
 }
 

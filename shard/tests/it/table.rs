@@ -1,6 +1,9 @@
 //! Random tables of every type, as scalars, as Arrow arrays and as segment files.
 
-use segfmt::{Bitmap, BloomSpec, Codec, ColumnInput, ColumnSpec, DataType, EncodingHint, SegmentInfo, SegmentWriter, Value, Values};
+use segfmt::{
+    Bitmap, BloomSpec, Codec, ColumnInput, ColumnSpec, DataType, EncodingHint, SegmentInfo, SegmentWriter, Value,
+    Values,
+};
 use shard_plan::{ColumnRef, Scalar, Type};
 use std::ops::Range;
 use std::path::Path;
@@ -65,31 +68,72 @@ impl Table {
         let mut rng = Rng::new(seed);
         let mut columns = Vec::new();
         let nulls = rng.pick(&[0, 10, 60]).to_owned();
-        let mut add = |rng: &mut Rng, name, ty: Type, encoding, default: Scalar, null: u64, make: &mut dyn FnMut(&mut Rng, usize) -> Scalar| {
-            let values = (0..rows).map(|row| if rng.chance(null) { Scalar::Null(ty) } else { make(rng, row) }).collect();
+        let mut add = |rng: &mut Rng,
+                       name,
+                       ty: Type,
+                       encoding,
+                       default: Scalar,
+                       null: u64,
+                       make: &mut dyn FnMut(&mut Rng, usize) -> Scalar| {
+            let values =
+                (0..rows).map(|row| if rng.chance(null) { Scalar::Null(ty) } else { make(rng, row) }).collect();
             columns.push(Column { name, ty, encoding, default, values });
         };
         let cardinality = *rng.pick(&[1, 2, 9, 200, 3000]);
-        add(&mut rng, "i", Type::INT, EncodingHint::Dictionary, Scalar::Int(i32::MIN), nulls, &mut |r, _| Scalar::Int(r.below(cardinality) as i32 - 5));
-        add(&mut rng, "run", Type::INT, EncodingHint::Dictionary, Scalar::Int(0), 0, &mut |_, row| Scalar::Int((row / 700) as i32));
-        let spread = *rng.pick(&[3u64, 1 << 12, 1 << 40]);
-        add(&mut rng, "l", Type::LONG, RAW, Scalar::Long(0), nulls, &mut |r, _| Scalar::Long(r.below(spread) as i64 - 1000));
-        add(&mut rng, "ts", Type::TIMESTAMP, RAW, Scalar::Timestamp(0), 0, &mut |r, row| Scalar::Timestamp(1_600_000_000_000 + row as i64 * 1000 + r.below(1000) as i64));
-        add(&mut rng, "f", Type::FLOAT, RAW, Scalar::Float(f32::NEG_INFINITY), nulls, &mut |r, _| Scalar::Float(r.below(64) as f32 / 4.0));
-        add(&mut rng, "d", Type::DOUBLE, RAW, Scalar::Double(0.0), nulls, &mut |r, _| Scalar::Double(if r.chance(1) { f64::NAN } else { r.below(4000) as f64 / 8.0 - 100.0 }));
-        add(&mut rng, "dd", Type::DOUBLE, EncodingHint::Dictionary, Scalar::Double(0.0), nulls, &mut |r, _| Scalar::Double(r.below(40) as f64 / 4.0));
-        add(&mut rng, "b", Type::BOOLEAN, EncodingHint::Auto, Scalar::Boolean(false), nulls, &mut |r, _| Scalar::Boolean(r.chance(50)));
-        let words = ["", "a", "alpha", "beta", "gamma", "Gamma", "gämmä", "delta", "zz", "z"];
-        add(&mut rng, "s", Type::STRING, EncodingHint::Dictionary, string("null"), nulls, &mut |r, _| string(*r.pick::<&str>(&words)));
-        let many = *rng.pick(&[20u64, 5000]);
-        add(&mut rng, "u", Type::STRING, EncodingHint::Dictionary, string("null"), 0, &mut |r, _| string(&format!("https://host/{:05}/page", r.below(many))));
-        add(&mut rng, "t", Type::STRING, RAW, string("null"), nulls, &mut |r, _| string(&format!("{} and {}", r.pick::<&str>(&words), r.below(1000))));
-        add(&mut rng, "dec", Type::BIG_DECIMAL, EncodingHint::Auto, decimal("0"), nulls, &mut |r, _| decimal(&format!("{}.{:02}", r.below(50) as i64 - 25, r.below(100))));
-        add(&mut rng, "y", Type::BYTES, EncodingHint::Auto, Scalar::Bytes(Arc::from([])), nulls, &mut |r, _| Scalar::Bytes(r.below(300).to_be_bytes()[6..].into()));
-        add(&mut rng, "mi", Type::multi(DataType::Int), EncodingHint::Dictionary, Scalar::Int(-1), nulls, &mut |r, _| {
-            let n = 1 + r.below(3);
-            Scalar::List(DataType::Int, (0..n).map(|_| Scalar::Int(r.below(12) as i32)).collect())
+        add(&mut rng, "i", Type::INT, EncodingHint::Dictionary, Scalar::Int(i32::MIN), nulls, &mut |r, _| {
+            Scalar::Int(r.below(cardinality) as i32 - 5)
         });
+        add(&mut rng, "run", Type::INT, EncodingHint::Dictionary, Scalar::Int(0), 0, &mut |_, row| {
+            Scalar::Int((row / 700) as i32)
+        });
+        let spread = *rng.pick(&[3u64, 1 << 12, 1 << 40]);
+        add(&mut rng, "l", Type::LONG, RAW, Scalar::Long(0), nulls, &mut |r, _| {
+            Scalar::Long(r.below(spread) as i64 - 1000)
+        });
+        add(&mut rng, "ts", Type::TIMESTAMP, RAW, Scalar::Timestamp(0), 0, &mut |r, row| {
+            Scalar::Timestamp(1_600_000_000_000 + row as i64 * 1000 + r.below(1000) as i64)
+        });
+        add(&mut rng, "f", Type::FLOAT, RAW, Scalar::Float(f32::NEG_INFINITY), nulls, &mut |r, _| {
+            Scalar::Float(r.below(64) as f32 / 4.0)
+        });
+        add(&mut rng, "d", Type::DOUBLE, RAW, Scalar::Double(0.0), nulls, &mut |r, _| {
+            Scalar::Double(if r.chance(1) { f64::NAN } else { r.below(4000) as f64 / 8.0 - 100.0 })
+        });
+        add(&mut rng, "dd", Type::DOUBLE, EncodingHint::Dictionary, Scalar::Double(0.0), nulls, &mut |r, _| {
+            Scalar::Double(r.below(40) as f64 / 4.0)
+        });
+        add(&mut rng, "b", Type::BOOLEAN, EncodingHint::Auto, Scalar::Boolean(false), nulls, &mut |r, _| {
+            Scalar::Boolean(r.chance(50))
+        });
+        let words = ["", "a", "alpha", "beta", "gamma", "Gamma", "gämmä", "delta", "zz", "z"];
+        add(&mut rng, "s", Type::STRING, EncodingHint::Dictionary, string("null"), nulls, &mut |r, _| {
+            string(*r.pick::<&str>(&words))
+        });
+        let many = *rng.pick(&[20u64, 5000]);
+        add(&mut rng, "u", Type::STRING, EncodingHint::Dictionary, string("null"), 0, &mut |r, _| {
+            string(&format!("https://host/{:05}/page", r.below(many)))
+        });
+        add(&mut rng, "t", Type::STRING, RAW, string("null"), nulls, &mut |r, _| {
+            string(&format!("{} and {}", r.pick::<&str>(&words), r.below(1000)))
+        });
+        add(&mut rng, "dec", Type::BIG_DECIMAL, EncodingHint::Auto, decimal("0"), nulls, &mut |r, _| {
+            decimal(&format!("{}.{:02}", r.below(50) as i64 - 25, r.below(100)))
+        });
+        add(&mut rng, "y", Type::BYTES, EncodingHint::Auto, Scalar::Bytes(Arc::from([])), nulls, &mut |r, _| {
+            Scalar::Bytes(r.below(300).to_be_bytes()[6..].into())
+        });
+        add(
+            &mut rng,
+            "mi",
+            Type::multi(DataType::Int),
+            EncodingHint::Dictionary,
+            Scalar::Int(-1),
+            nulls,
+            &mut |r, _| {
+                let n = 1 + r.below(3);
+                Scalar::List(DataType::Int, (0..n).map(|_| Scalar::Int(r.below(12) as i32)).collect())
+            },
+        );
         add(&mut rng, "ms", Type::multi(DataType::String), RAW, string("null"), nulls, &mut |r, _| {
             let n = 1 + r.below(3);
             Scalar::List(DataType::String, (0..n).map(|_| string(*r.pick::<&str>(&words))).collect())
@@ -98,7 +142,10 @@ impl Table {
     }
 
     pub fn references(&self, nulls: bool) -> Vec<ColumnRef> {
-        self.columns.iter().map(|c| ColumnRef { name: c.name.to_owned(), ty: c.ty, nulls, default: c.default.clone() }).collect()
+        self.columns
+            .iter()
+            .map(|c| ColumnRef { name: c.name.to_owned(), ty: c.ty, nulls, default: c.default.clone() })
+            .collect()
     }
 
     pub fn column(&self, name: &str) -> usize {
@@ -107,7 +154,12 @@ impl Table {
 
     /// Writes some rows as a segment.
     pub fn write(&self, rows: Range<usize>, block_rows: u32, name: &str, path: &Path) {
-        let info = SegmentInfo { name: name.to_owned(), table: "t".to_owned(), rows: rows.len() as u64, ..SegmentInfo::default() };
+        let info = SegmentInfo {
+            name: name.to_owned(),
+            table: "t".to_owned(),
+            rows: rows.len() as u64,
+            ..SegmentInfo::default()
+        };
         let mut bytes = Vec::new();
         let mut writer = SegmentWriter::with_block_rows(&mut bytes, info, block_rows).unwrap();
         for column in &self.columns {

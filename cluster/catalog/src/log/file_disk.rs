@@ -38,7 +38,8 @@ impl FileDisk {
                 let mut holder = String::new();
                 // Bounded: the file is ours, but its content is whatever is on the disk.
                 Read::by_ref(&mut lock).take(64).read_to_string(&mut holder).map_err(|e| Error::io("read", LOCK, e))?;
-                let holder = if holder.trim().is_empty() { "unknown".to_owned() } else { format!("process {}", holder.trim()) };
+                let holder =
+                    if holder.trim().is_empty() { "unknown".to_owned() } else { format!("process {}", holder.trim()) };
                 return Err(Error::Locked { holder });
             }
             Err(TryLockError::Error(e)) => return Err(Error::io("lock", LOCK, e)),

@@ -113,7 +113,8 @@ pub(super) fn read(disk: &dyn Disk, name: &str) -> Result<(SnapshotHead, State)>
     if at != size {
         return Err(Error::corrupt(name, at, "bytes stand behind the last chunk"));
     }
-    let state = State::decode(chunks.iter().map(Vec::as_slice)).map_err(|reason| Error::corrupt(name, HEADER as u64, reason))?;
+    let state = State::decode(chunks.iter().map(Vec::as_slice))
+        .map_err(|reason| Error::corrupt(name, HEADER as u64, reason))?;
     if state.applied_index() != head.index || state.cluster() != head.cluster {
         return Err(Error::corrupt(name, 0, "header and state disagree"));
     }

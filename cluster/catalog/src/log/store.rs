@@ -70,7 +70,8 @@ impl Log {
     /// Whether a directory holds a log, or parts of one.
     pub fn exists(disk: &dyn Disk) -> Result<bool> {
         let names = disk.list().map_err(|e| Error::io("list", ".", e))?;
-        Ok(names.iter().any(|n| n == slots::FILE || n.starts_with(PREFIX)) || !snapshot_file::indexes(&names).is_empty())
+        Ok(names.iter().any(|n| n == slots::FILE || n.starts_with(PREFIX))
+            || !snapshot_file::indexes(&names).is_empty())
     }
 
     /// Reads what is there: `start` gets the state of the newest snapshot, or of nothing, and `replay` each record after it.
@@ -306,7 +307,11 @@ impl Scan {
         file.read_at(0, &mut bytes).map_err(|e| Error::io("read", &name, e))?;
         let expected = self.last.map_or(first_index, |last| last.index + 1);
         if first_index != expected {
-            return Err(Error::corrupt(&name, 0, format!("it begins with record {first_index} where {expected} is due")));
+            return Err(Error::corrupt(
+                &name,
+                0,
+                format!("it begins with record {first_index} where {expected} is due"),
+            ));
         }
         let mut at = 0;
         loop {
@@ -324,7 +329,9 @@ impl Scan {
                         .and_then(|()| file.set_size(size))
                         .and_then(|()| file.sync())
                         .map_err(|e| Error::io("cut", &name, e))?;
-                    notes.push(format!("the catalog's `{name}` was cut at byte {end}: its last write was never acknowledged"));
+                    notes.push(format!(
+                        "the catalog's `{name}` was cut at byte {end}: its last write was never acknowledged"
+                    ));
                     break;
                 }
             }
@@ -381,7 +388,8 @@ impl Scan {
             Bad::Reason(reason) => reason,
         };
         let expected = self.last.map_or(0, |last| last.index + 1);
-        let corrupt = |what: &str| Err(Error::corrupt(name, at as u64, format!("record {expected}: {reason}, and {what}")));
+        let corrupt =
+            |what: &str| Err(Error::corrupt(name, at as u64, format!("record {expected}: {reason}, and {what}")));
         if !is_tail {
             return corrupt("a later log file is there");
         }

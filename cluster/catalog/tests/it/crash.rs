@@ -23,7 +23,8 @@ fn work() -> Vec<Step> {
         let mut new = segment(&format!("s{i}"), &format!("k{i}"));
         // Records of different sizes, some of several sectors, some with bytes that a torn sector shows.
         new.digest = "ab".repeat((i as usize * 7) % 60);
-        let parts: Vec<_> = (0..i % 5).map(|n| segment(&format!("s{i}-{n}"), &format!("k{i}-{n}"))).chain([new]).collect();
+        let parts: Vec<_> =
+            (0..i % 5).map(|n| segment(&format!("s{i}-{n}"), &format!("k{i}-{n}"))).chain([new]).collect();
         let mode = if i % 6 == 5 { PushMode::ReplaceAll } else { PushMode::Append };
         steps.push(Step::Propose(Body::PushSegments(push(table, i, mode, parts))));
         match i % 7 {
@@ -88,7 +89,8 @@ fn what_was_acknowledged_survives_every_crash() {
             let catalog = opened.unwrap_or_else(|e| panic!("crash at {count}, seed {seed}: {}", chain(&e)));
             cut += usize::from(catalog.recovery().notes.iter().any(|n| n.contains("was cut")));
             let state = catalog.snapshot();
-            let least = acknowledged.iter().filter(|(ops, _)| *ops <= count).map(|(_, index)| *index).max().unwrap_or(0);
+            let least =
+                acknowledged.iter().filter(|(ops, _)| *ops <= count).map(|(_, index)| *index).max().unwrap_or(0);
             let index = state.applied_index();
             assert!(index >= least, "crash at {count}, seed {seed}: {least} was acknowledged, {index} is there");
             assert!(index <= least + 1, "crash at {count}, seed {seed}: one write at a time is under way");

@@ -139,7 +139,8 @@ fn a_command_of_a_later_version_stops_the_node() {
     drop(catalog);
     let shared: Arc<FaultyDisk> = Arc::new(disk.settled());
     let entry = br#"{"v":1,"time":7,"op":"0000000000000001-2","type":"sealPartition","body":{}}"#;
-    let opened = cluster_catalog::log::Log::open(shared.clone(), options(&clock()).log, |_| Ok(()), |_| Ok(())).unwrap();
+    let opened =
+        cluster_catalog::log::Log::open(shared.clone(), options(&clock()).log, |_| Ok(()), |_| Ok(())).unwrap();
     let mut log = opened.log;
     log.append(entry.to_vec()).unwrap();
     drop(log);

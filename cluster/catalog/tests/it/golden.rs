@@ -21,9 +21,12 @@ const DIGEST: &str = "digest";
 /// Every type of command, in one life of a catalog.
 fn write(dir: &Path) -> u128 {
     let clock = clock();
-    let catalog =
-        Catalog::open_with(Arc::new(FileDisk::open(dir).unwrap()), ClusterInit::CreateIfMissing(CLUSTER), options(&clock))
-            .unwrap();
+    let catalog = Catalog::open_with(
+        Arc::new(FileDisk::open(dir).unwrap()),
+        ClusterInit::CreateIfMissing(CLUSTER),
+        options(&clock),
+    )
+    .unwrap();
     let mut sequence = 0;
     let mut propose = |body: Body| {
         sequence += 1;
@@ -41,11 +44,17 @@ fn write(dir: &Path) -> u128 {
     let (table, gone) = (tables[0], tables[1]);
     propose(Body::ReserveSegments(ReserveSegments { table, names: vec!["a".into(), "b".into(), "never".into()] }));
     let mut reserved = segment("a", "1/0/0-0");
-    (reserved.ordinal, reserved.generation) = (Some(cluster_types::SegmentOrdinal(0)), Some(cluster_types::Generation(0)));
+    (reserved.ordinal, reserved.generation) =
+        (Some(cluster_types::SegmentOrdinal(0)), Some(cluster_types::Generation(0)));
     reserved.partition =
         Some(SegmentPartition { column: "a".into(), function: "Murmur".into(), partitions: 4, ids: vec![0, 3] });
     propose(Body::PushSegments(push(table, 900, PushMode::Append, vec![reserved])));
-    propose(Body::PushSegments(push(table, 901, PushMode::ReplaceByName, vec![segment("a", "a1"), segment("c", "c0")])));
+    propose(Body::PushSegments(push(
+        table,
+        901,
+        PushMode::ReplaceByName,
+        vec![segment("a", "a1"), segment("c", "c0")],
+    )));
     catalog.save_snapshot().unwrap();
     let staged = |push_id: u64, key: &str| PushSegments {
         last: false,

@@ -235,7 +235,11 @@ impl Run {
             Step::PushReserved { table, mode, name } => self.push_reserved(*table, *mode, *name),
             Step::Abort { table } => {
                 let (name, incarnation) = self.table(*table);
-                let body = Body::AbortPush(AbortPush { table: incarnation, push: self.push_id(*table), window_ms: WINDOW as u64 });
+                let body = Body::AbortPush(AbortPush {
+                    table: incarnation,
+                    push: self.push_id(*table),
+                    window_ms: WINDOW as u64,
+                });
                 let taken = self.propose(body).is_some();
                 let staged = self.model.tables.get_mut(&name).and_then(|t| t.staged.take());
                 assert_eq!(taken, staged.is_some());
@@ -263,7 +267,8 @@ impl Run {
                 let digest = self.catalog.snapshot().digest();
                 self.disk = self.disk.settled();
                 self.catalog =
-                    Catalog::open_with(Arc::new(self.disk.clone()), ClusterInit::Existing, options(&self.clock)).unwrap();
+                    Catalog::open_with(Arc::new(self.disk.clone()), ClusterInit::Existing, options(&self.clock))
+                        .unwrap();
                 assert_eq!(self.catalog.snapshot().digest(), digest);
             }
         }

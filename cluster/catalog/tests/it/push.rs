@@ -13,7 +13,11 @@ use crate::support::*;
 
 fn catalog() -> (Catalog, Arc<std::sync::atomic::AtomicI64>) {
     let clock = clock();
-    let catalog = Catalog::open_with(Arc::new(FaultyDisk::new()), ClusterInit::CreateIfMissing(CLUSTER), Options { log: LogOptions::default(), ..options(&clock) });
+    let catalog = Catalog::open_with(
+        Arc::new(FaultyDisk::new()),
+        ClusterInit::CreateIfMissing(CLUSTER),
+        Options { log: LogOptions::default(), ..options(&clock) },
+    );
     (catalog.unwrap(), clock)
 }
 
@@ -46,7 +50,8 @@ fn numbers_are_given_out_before_the_build_and_used_by_the_push() {
     let version = catalog.snapshot().table(table).unwrap().version;
     let mut new = segment("b", &deep_store_key(CLUSTER, table, slots[1].0, slots[1].1, 0));
     (new.ordinal, new.generation) = (Some(slots[1].0), Some(slots[1].1));
-    let outcome = catalog.propose_body(Body::PushSegments(push(table, 1, PushMode::Append, vec![new.clone()]))).unwrap().outcome;
+    let outcome =
+        catalog.propose_body(Body::PushSegments(push(table, 1, PushMode::Append, vec![new.clone()]))).unwrap().outcome;
     let next = TableVersion(version.0 + 1);
     assert_eq!(outcome, Outcome::Pushed { version: next, segments: 1, replaced: 0 });
     let state = catalog.snapshot();
@@ -183,12 +188,23 @@ fn names_that_are_there_are_replaced_only_when_asked() {
     let table = with_table(&catalog, "t");
     let first = vec![segment("a", "k1"), segment("b", "k2")];
     catalog.propose_body(Body::PushSegments(push(table, 0, PushMode::Append, first))).unwrap();
-    let refused = rejection(&catalog, Body::PushSegments(push(table, 1, PushMode::Append, vec![segment("c", "k3"), segment("a", "k4")])));
+    let refused = rejection(
+        &catalog,
+        Body::PushSegments(push(table, 1, PushMode::Append, vec![segment("c", "k3"), segment("a", "k4")])),
+    );
     assert!(matches!(refused, Rejection::SegmentExists { .. }), "{refused}");
-    let refused = rejection(&catalog, Body::PushSegments(push(table, 2, PushMode::ReplaceByName, vec![segment("c", "k3"), segment("c", "k4")])));
+    let refused = rejection(
+        &catalog,
+        Body::PushSegments(push(table, 2, PushMode::ReplaceByName, vec![segment("c", "k3"), segment("c", "k4")])),
+    );
     assert!(refused.to_string().contains("`c` is in the push twice"), "{refused}");
     // All go but the name that comes again, which keeps its ordinal.
-    let outcome = catalog.propose_body(Body::PushSegments(push(table, 3, PushMode::ReplaceAll, vec![segment("b", "k5"), segment("d", "k6")])));
+    let outcome = catalog.propose_body(Body::PushSegments(push(
+        table,
+        3,
+        PushMode::ReplaceAll,
+        vec![segment("b", "k5"), segment("d", "k6")],
+    )));
     assert!(matches!(outcome.unwrap().outcome, Outcome::Pushed { segments: 2, replaced: 2, .. }));
     let state = catalog.snapshot();
     let b = state.table(table).unwrap().segment("b").unwrap().clone();
@@ -217,7 +233,10 @@ fn hostile_rows_are_refused() {
     check(|s| s.ordinal = Some(SegmentOrdinal(0)), "ordinal");
     check(|s| (s.min_time_ms, s.max_time_ms) = (Some(2), Some(1)), "ends before it begins");
     check(
-        |s| s.partition = Some(SegmentPartition { column: "a".into(), function: "Murmur".into(), partitions: 2, ids: vec![2] }),
+        |s| {
+            s.partition =
+                Some(SegmentPartition { column: "a".into(), function: "Murmur".into(), partitions: 2, ids: vec![2] })
+        },
         "partition that is not there",
     );
     let many = (0..1_001).map(|i| segment(&format!("s{i}"), &format!("k{i}"))).collect();
@@ -254,7 +273,8 @@ fn versions_guard_changes() {
 fn the_same_operation_is_done_once() {
     let (catalog, clock) = catalog();
     let table = with_table(&catalog, "t");
-    let command = Command::new(operation(77), Body::ReserveSegments(ReserveSegments { table, names: vec!["a".into()] }));
+    let command =
+        Command::new(operation(77), Body::ReserveSegments(ReserveSegments { table, names: vec!["a".into()] }));
     let first = catalog.propose(command.clone()).unwrap();
     assert_eq!(catalog.propose(command.clone()).unwrap(), first);
     assert_eq!(catalog.snapshot().table(table).unwrap().reservations().count(), 1);

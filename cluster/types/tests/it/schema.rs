@@ -136,10 +136,19 @@ fn wrong_schemas_are_refused_with_key_and_value() {
     check(dimension(json!({"name": "a", "dataType": "STRNG"})), &["STRNG", "did you mean `STRING`?"]);
     check(dimension(json!({"name": "", "dataType": "INT"})), &["dimensionFieldSpecs[0].name", "empty"]);
     check(dimension(json!({"name": "$docId", "dataType": "INT"})), &["$docId", "virtual"]);
-    check(dimension(json!({"name": "a", "dataType": "INT", "defaultNullValue": "x"})), &["defaultNullValue", "`x`", "INT"]);
-    check(dimension(json!({"name": "a", "dataType": "INT", "singleValueField": 3})), &["singleValueField", "true or false"]);
+    check(
+        dimension(json!({"name": "a", "dataType": "INT", "defaultNullValue": "x"})),
+        &["defaultNullValue", "`x`", "INT"],
+    );
+    check(
+        dimension(json!({"name": "a", "dataType": "INT", "singleValueField": 3})),
+        &["singleValueField", "true or false"],
+    );
     check(json!({"schemaName": "t"}), &["no columns"]);
-    check(json!({"schemaName": "a b", "dimensionFieldSpecs": [{"name": "a", "dataType": "INT"}]}), &["schemaName", "`a b`"]);
+    check(
+        json!({"schemaName": "a b", "dimensionFieldSpecs": [{"name": "a", "dataType": "INT"}]}),
+        &["schemaName", "`a b`"],
+    );
     check(
         json!({"schemaName": "t", "metricFieldSpecs": [{"name": "a", "dataType": "STRING"}]}),
         &["metricFieldSpecs[0].dataType", "STRING"],
@@ -166,7 +175,10 @@ fn wrong_schemas_are_refused_with_key_and_value() {
 fn evolution_adds_columns_and_takes_none() {
     let with = |columns: serde_json::Value| schema(json!({"schemaName": "t", "dimensionFieldSpecs": columns})).unwrap();
     let old = with(json!([{"name": "a", "dataType": "INT"}]));
-    assert_eq!(old.check_evolution(&with(json!([{"name": "a", "dataType": "INT"}, {"name": "b", "dataType": "LONG"}]))), Ok(()));
+    assert_eq!(
+        old.check_evolution(&with(json!([{"name": "a", "dataType": "INT"}, {"name": "b", "dataType": "LONG"}]))),
+        Ok(())
+    );
     for (columns, part) in [
         (json!([{"name": "b", "dataType": "INT"}]), "`a` is missing"),
         (json!([{"name": "a", "dataType": "LONG"}]), "from INT to LONG"),

@@ -141,7 +141,9 @@ fn wrong_configs_are_refused_with_key_value_and_a_better_name() {
         &["tableIndexConfig.bloomFilterConfigs.carrier.fpp", "1.5"],
     );
     check(
-        indexing(json!({"segmentPartitionConfig": {"columnPartitionMap": {"carrier": {"functionName": "Murmer", "numPartitions": 8}}}})),
+        indexing(
+            json!({"segmentPartitionConfig": {"columnPartitionMap": {"carrier": {"functionName": "Murmer", "numPartitions": 8}}}}),
+        ),
         &["columnPartitionMap.carrier.functionName", "`Murmer`", "did you mean `Murmur`?"],
     );
     check(
@@ -149,20 +151,34 @@ fn wrong_configs_are_refused_with_key_value_and_a_better_name() {
         &["columnPartitionMap.carrier.numPartitions", "nothing"],
     );
     check(
-        indexing(json!({"segmentPartitionConfig": {"columnPartitionMap": {"carrier": {"functionName": "Modulo", "numPartitions": 2}}}})),
+        indexing(
+            json!({"segmentPartitionConfig": {"columnPartitionMap": {"carrier": {"functionName": "Modulo", "numPartitions": 2}}}}),
+        ),
         &["functionName", "Modulo", "STRING"],
     );
     check(indexing(json!({"rangeIndexColumns": 7})), &["tableIndexConfig.rangeIndexColumns"]);
-    check(json!({"segmentsConfig": {"timeColumnName": "time_our"}}), &["segmentsConfig.timeColumnName", "did you mean `time_hour`?"]);
-    check(json!({"segmentsConfig": {"timeColumnName": "flight"}}), &["segmentsConfig.timeColumnName", "dateTimeFieldSpecs"]);
+    check(
+        json!({"segmentsConfig": {"timeColumnName": "time_our"}}),
+        &["segmentsConfig.timeColumnName", "did you mean `time_hour`?"],
+    );
+    check(
+        json!({"segmentsConfig": {"timeColumnName": "flight"}}),
+        &["segmentsConfig.timeColumnName", "dateTimeFieldSpecs"],
+    );
     check(json!({"segmentsConfig": {"replication": "many"}}), &["segmentsConfig.replication", "`many`"]);
     check(json!({"tableType": "ONLINE"}), &["tableType", "ONLINE"]);
-    check(field(json!({"name": "carrier", "encodingType": "PACKED"})), &["fieldConfigList[0].encodingType", "`PACKED`"]);
+    check(
+        field(json!({"name": "carrier", "encodingType": "PACKED"})),
+        &["fieldConfigList[0].encodingType", "`PACKED`"],
+    );
     check(
         field(json!({"name": "carrier", "encodingType": "RAW", "compressionCodec": "ZSTANDART"})),
         &["fieldConfigList[0].compressionCodec", "did you mean `ZSTANDARD`?"],
     );
-    check(field(json!({"name": "carrier", "indexes": {"invertd": {}}})), &["fieldConfigList[0].indexes", "did you mean `inverted`?"]);
+    check(
+        field(json!({"name": "carrier", "indexes": {"invertd": {}}})),
+        &["fieldConfigList[0].indexes", "did you mean `inverted`?"],
+    );
     check(field(json!({"name": "nobody"})), &["fieldConfigList[0].name", "`nobody`"]);
     check(
         json!({"tableIndexConfig": {"noDictionaryColumns": ["carrier"]}, "fieldConfigList": [{"name": "carrier", "encodingType": "DICTIONARY"}]}),
