@@ -243,10 +243,8 @@ fn shard_options(options: &NodeOptions, limits: &NodeLimits) -> ShardOptions {
     let memory = memory(options, limits);
     let executor = match (options.executor, limits.executor) {
         (ExecutorChoice::Glommio, _) | (ExecutorChoice::Auto, hwprofiles::Executor::Glommio) => Executor::Glommio,
-        // Under load from other threads glommio can miss a wake-up of its executor, and a query then waits for ever; until
-        // the shards guard against that, nobody gets it without asking.
-        (ExecutorChoice::Threads, _)
-        | (ExecutorChoice::Auto, hwprofiles::Executor::Threads | hwprofiles::Executor::Auto) => Executor::Threads,
+        (ExecutorChoice::Threads, _) | (ExecutorChoice::Auto, hwprofiles::Executor::Threads) => Executor::Threads,
+        (ExecutorChoice::Auto, hwprofiles::Executor::Auto) => Executor::Auto,
     };
     let shards = options.shards.unwrap_or(limits.shards);
     let pin = (limits.pinned && options.shards.is_none()).then(|| limits.cpus.iter().map(|cpu| cpu as usize).collect());

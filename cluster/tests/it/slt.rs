@@ -151,7 +151,7 @@ fn four_shards_on_threads_with_small_segments() {
 }
 
 #[test]
-fn two_shards_over_mapped_files() {
+fn two_shards_of_the_machines_executor_over_mapped_files() {
     check_files(&loaded_node(&["--shards", "2", "--residency", "mapped"], "100000"));
 }
 

@@ -55,7 +55,7 @@ def quickstart(args, **more):
 def test_io_uring_refused(args):
     with quickstart(args, preexec=refuse_io_uring) as node:
         answers(node)
-        says(node, "executor", "threads")
+        says(node, "executor", "threads", "io_uring")
 
 
 def test_small_memlock(args):

@@ -2,28 +2,42 @@
 //!
 //! Traps that shape this file: a failed start shows only at the join, so every shard reports when it runs; the default
 //! preempt timer of 100 ms would hold back reads while a scan runs, so the loop yields to the reactor while reads are
-//! on their way; `shared_channel` panics outside glommio, so the inbox is a flume channel.
+//! on their way; `shared_channel` panics outside glommio, so the inbox is a flume channel. And a waker that another thread
+//! calls can be lost: glommio 0.9 announces its sleep with relaxed stores, which the processor may order after its last
+//! look at the queue of wakers. So an idle shard never waits for a waker of another thread: it reads a socket of its own,
+//! the [`Bell`], and the kernel ends the sleep.
 
 use crate::io::{ReadDone, ReadQueue, ReadRequest};
+use crate::rt::bell::Bell;
 use crate::rt::schedule::Scheduler;
 use crate::rt::threads::accept;
 use crate::rt::{Seat, panic_text};
+use futures_lite::AsyncReadExt;
 use glommio::io::DmaFile;
+use glommio::net::UnixStream;
 use glommio::{LocalExecutorBuilder, Placement};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::os::fd::{FromRawFd, IntoRawFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time that the reactor is not looked at while reads are on their way.
 const PREEMPT: Duration = Duration::from_micros(250);
 
-pub(crate) fn spawn(seat: Seat, io_memory: usize) -> Result<std::thread::JoinHandle<()>, String> {
+pub(crate) fn spawn(
+    seat: Seat,
+    bell: (Arc<Bell>, StdUnixStream),
+    io_memory: usize,
+) -> Result<std::thread::JoinHandle<()>, String> {
     let placement = seat.cpu.map_or(Placement::Unbound, Placement::Fixed);
     let name = format!("shard-{}", seat.shard);
     let shard = seat.shard;
     let death = seat.death.clone();
+    let (bell, heard) = bell;
     let builder =
         LocalExecutorBuilder::new(placement).name(&name).io_memory(io_memory).ring_depth(128).preempt_timer(PREEMPT);
     // The executor is made, run and torn down inside a thread of ours, so that its end is seen like any other's.
@@ -31,7 +45,11 @@ pub(crate) fn spawn(seat: Seat, io_memory: usize) -> Result<std::thread::JoinHan
         .name(name)
         .spawn(move || {
             let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| match builder.make() {
-                Ok(executor) => executor.run(run(seat)),
+                Ok(executor) => executor.run(async move {
+                    // SAFETY: the descriptor is open and `into_raw_fd` gave up its ownership: this is its only owner.
+                    let heard = unsafe { UnixStream::from_raw_fd(heard.into_raw_fd()) };
+                    run(seat, bell, heard).await;
+                }),
                 Err(e) => {
                     let _ = seat.ready.send(Err(format!("glommio does not start: {e}")));
                 }
@@ -43,8 +61,9 @@ pub(crate) fn spawn(seat: Seat, io_memory: usize) -> Result<std::thread::JoinHan
         .map_err(|e| format!("no thread for a shard: {e}"))
 }
 
-async fn run(seat: Seat) {
+async fn run(seat: Seat, bell: Arc<Bell>, mut heard: UnixStream) {
     let reads = RingReads::default();
+    let mut rung = [0; 64];
     // The starter may have given up waiting; then the stop message is on its way.
     let _ = seat.ready.send(Ok(seat.settle()));
     let mut scheduler = Scheduler::new(seat.shard, seat.metrics.clone());
@@ -59,14 +78,14 @@ async fn run(seat: Seat) {
                 glommio::executor().yield_task_queue_now().await;
             }
         } else {
-            match seat.receiver.recv_async().await {
-                Ok(message) => {
-                    if !accept(&mut scheduler, &seat, message) {
-                        return;
-                    }
-                }
-                Err(_) => return,
+            bell.announce_sleep();
+            if seat.receiver.is_empty()
+                && let Err(e) = heard.read(&mut rung).await
+            {
+                // Without its bell the shard would sleep for ever.
+                panic!("the socket that wakes the shard cannot be read: {e}");
             }
+            bell.awake();
         }
     }
 }

@@ -10,6 +10,7 @@
 //! [`probe`] at start chooses; `GAMAY_EXECUTOR=threads|glommio` forces. Nothing above this module knows which it is.
 
 pub(crate) mod affinity;
+mod bell;
 mod glommio;
 pub mod metrics;
 mod probe;
@@ -20,6 +21,7 @@ mod threads;
 use crate::error::{Error, Result};
 use crate::io::PagePool;
 use crate::io::reads::PreadPool;
+use bell::Bell;
 use metrics::{ShardMetrics, ShardReading};
 use shard_plan::Registry;
 use std::fmt;
@@ -88,12 +90,17 @@ pub(crate) enum Message {
 #[derive(Clone)]
 pub(crate) struct Inbox {
     sender: flume::Sender<Message>,
+    /// Wakes a shard that sleeps elsewhere than in the channel.
+    bell: Option<Arc<Bell>>,
 }
 
 impl Inbox {
     pub(crate) fn send(&self, message: Message) {
         // A shard that has stopped has dropped its work: nobody waits for this message any more.
         let _ = self.sender.send(message);
+        if let Some(bell) = &self.bell {
+            bell.ring();
+        }
     }
 }
 
@@ -288,10 +295,16 @@ impl Drop for Running {
     }
 }
 
-fn seats(
-    options: &ShardOptions,
-    count: usize,
-) -> (Vec<Seat>, Vec<Inbox>, Vec<Arc<ShardMetrics>>, flume::Receiver<Ready>) {
+/// The two ends of a shard: what its thread gets, and what the handle keeps.
+struct Ends {
+    seats: Vec<Seat>,
+    inboxes: Vec<Inbox>,
+    metrics: Vec<Arc<ShardMetrics>>,
+    readies: flume::Receiver<Ready>,
+}
+
+/// `bells`: one a shard for an executor that sleeps in its reactor, none for one that sleeps in the channel.
+fn ends(options: &ShardOptions, count: usize, bells: &[Arc<Bell>]) -> Ends {
     let (ready, readies) = flume::unbounded();
     let few = usable_cpus().len() <= 4;
     let nice = options.nice.or(few.then_some(5));
@@ -299,14 +312,14 @@ fn seats(
     let (mut seats, mut inboxes, mut all_metrics) = (Vec::new(), Vec::new(), Vec::new());
     for shard in 0..count {
         let (sender, receiver) = flume::unbounded();
-        let inbox = Inbox { sender };
+        let inbox = Inbox { sender, bell: bells.get(shard).cloned() };
         let metrics = Arc::<ShardMetrics>::default();
         inboxes.push(inbox.clone());
         all_metrics.push(metrics.clone());
         let cpu = options.pin.as_ref().filter(|cpus| !cpus.is_empty()).map(|cpus| cpus[shard % cpus.len()]);
         seats.push(Seat { shard, cpu, nice, inbox, receiver, metrics, death: death.clone(), ready: ready.clone() });
     }
-    (seats, inboxes, all_metrics, readies)
+    Ends { seats, inboxes, metrics: all_metrics, readies }
 }
 
 /// Waits until every shard said that it runs; a shard that died first is an error.
@@ -324,7 +337,7 @@ fn await_ready(readies: &flume::Receiver<Ready>, count: usize) -> Result<Vec<Str
 }
 
 fn start_threads(options: &ShardOptions, count: usize, line: String) -> Result<Running> {
-    let (seats, inboxes, metrics, readies) = seats(options, count);
+    let Ends { seats, inboxes, metrics, readies } = ends(options, count, &[]);
     let reads = PreadPool::start((count * 4).clamp(4, 32)).map_err(Error::Start)?;
     let mut running = Running { inboxes, metrics, joins: Vec::new(), report: vec![line], executor: Executor::Threads };
     for seat in seats {
@@ -338,12 +351,18 @@ fn start_threads(options: &ShardOptions, count: usize, line: String) -> Result<R
 }
 
 fn start_glommio(options: &ShardOptions, count: usize, io_memory: usize, forced_by: &str) -> Result<Running, String> {
-    let (seats, inboxes, metrics, readies) = seats(options, count);
+    let (bells, heard): (Vec<_>, Vec<_>) = (0..count)
+        .map(|_| Bell::new().map(|(bell, heard)| (Arc::new(bell), heard)))
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(|e| format!("no socket to wake a shard: {e}"))?
+        .into_iter()
+        .unzip();
+    let Ends { seats, inboxes, metrics, readies } = ends(options, count, &bells);
     let line =
         format!("executor: glommio{forced_by}, {count} shards, {} KiB of registered buffers each", io_memory / 1024);
     let mut running = Running { inboxes, metrics, joins: Vec::new(), report: vec![line], executor: Executor::Glommio };
-    for seat in seats {
-        running.joins.push(glommio::spawn(seat, io_memory)?);
+    for (seat, bell) in seats.into_iter().zip(bells.into_iter().zip(heard)) {
+        running.joins.push(glommio::spawn(seat, bell, io_memory)?);
     }
     let complaints = await_ready(&readies, count)?;
     running.report.extend(complaints);
@@ -357,7 +376,7 @@ pub(crate) mod tests_support {
 
     pub(crate) fn inbox() -> (Inbox, flume::Receiver<Message>) {
         let (sender, receiver) = flume::unbounded();
-        (Inbox { sender }, receiver)
+        (Inbox { sender, bell: None }, receiver)
     }
 
     /// For work that reads nothing.

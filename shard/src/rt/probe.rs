@@ -26,6 +26,7 @@ pub(crate) fn glommio(shards: usize) -> Result<usize, String> {
     let needed = [
         ("READ", opcode::Read::CODE),
         ("READ_FIXED", opcode::ReadFixed::CODE),
+        ("RECV", opcode::Recv::CODE),
         ("POLL_ADD", opcode::PollAdd::CODE),
         ("TIMEOUT", opcode::Timeout::CODE),
         ("ASYNC_CANCEL", opcode::AsyncCancel::CODE),

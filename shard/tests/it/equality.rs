@@ -10,11 +10,15 @@ use shard::{Advice, BatchSource, Executor, LeafRequest, Residency, SegmentHandle
 use shard_plan::{LeafPlan, Output, Scalar};
 use std::sync::{Arc, OnceLock};
 
-/// Shards are made once per process. Plain threads only: on glommio a wake-up can be lost (ARCHITECTURE.md, known faults), and
-/// a lost one would hang the test.
+/// Shards are made once per process: both executors, one shard and several.
 fn all_shards() -> &'static [Shards] {
     static SHARDS: OnceLock<Vec<Shards>> = OnceLock::new();
-    SHARDS.get_or_init(|| [1, 2, 3, 4].into_iter().map(|n| shards(n, Executor::Threads)).collect())
+    SHARDS.get_or_init(|| {
+        [(1, Executor::Threads), (3, Executor::Threads), (1, Executor::Auto), (4, Executor::Auto)]
+            .into_iter()
+            .map(|(count, executor)| shards(count, executor))
+            .collect()
+    })
 }
 
 fn key(ordinal: usize) -> SegmentKey {
