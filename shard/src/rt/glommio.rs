@@ -1,11 +1,15 @@
 //! glommio executors: the same loop as plain threads, with reads by io_uring.
 //!
-//! Traps that shape this file: a failed start shows only at the join, so every shard reports when it runs; the default
-//! preempt timer of 100 ms would hold back reads while a scan runs, so the loop yields to the reactor while reads are
-//! on their way; `shared_channel` panics outside glommio, so the inbox is a flume channel. And a waker that another thread
-//! calls can be lost: glommio 0.9 announces its sleep with relaxed stores, which the processor may order after its last
-//! look at the queue of wakers. So an idle shard never waits for a waker of another thread: it reads a socket of its own,
-//! the [`Bell`], and the kernel ends the sleep.
+//! Traps that shape this file:
+//!
+//! * A failed start shows only at the join, so every shard reports when it runs.
+//! * glommio 0.9 loses wake-ups: when its preempt timer fires after it collected completions and before it ran the tasks
+//!   that those woke (a busy machine takes the core away for that long), it takes "preempted" for "nothing to run" and
+//!   sleeps. So the timer is set to [`NEVER`], and nothing else here ends up in the ring that it shares with wakers of
+//!   other threads: an idle shard does not wait for a waker, it reads a socket of its own, the [`Bell`].
+//! * Without that timer nobody looks at the reactor while scans run, so the loop takes a [`turn`] of it while reads are on
+//!   their way.
+//! * `shared_channel` panics outside glommio, so the inbox is a flume channel.
 
 use crate::io::{ReadDone, ReadQueue, ReadRequest};
 use crate::rt::bell::Bell;
@@ -25,8 +29,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest time that the reactor is not looked at while reads are on their way.
-const PREEMPT: Duration = Duration::from_micros(250);
+/// A preempt timer that does not fire.
+const NEVER: Duration = Duration::from_secs(1 << 31);
+
+/// What a turn of the reactor takes at least, and how long glommio looks for completions before it sleeps: longer, so that a
+/// turn does not become a sleep.
+const TURN: Duration = Duration::from_micros(5);
+const SPIN: Duration = Duration::from_micros(20);
 
 pub(crate) fn spawn(
     seat: Seat,
@@ -38,8 +47,12 @@ pub(crate) fn spawn(
     let shard = seat.shard;
     let death = seat.death.clone();
     let (bell, heard) = bell;
-    let builder =
-        LocalExecutorBuilder::new(placement).name(&name).io_memory(io_memory).ring_depth(128).preempt_timer(PREEMPT);
+    let builder = LocalExecutorBuilder::new(placement)
+        .name(&name)
+        .io_memory(io_memory)
+        .ring_depth(128)
+        .spin_before_park(SPIN)
+        .preempt_timer(NEVER);
     // The executor is made, run and torn down inside a thread of ours, so that its end is seen like any other's.
     std::thread::Builder::new()
         .name(name)
@@ -75,7 +88,7 @@ async fn run(seat: Seat, bell: Arc<Bell>, mut heard: UnixStream) {
         }
         if scheduler.run_one(&seat.inbox, &reads) {
             if reads.in_flight.get() > 0 {
-                glommio::executor().yield_task_queue_now().await;
+                turn().await;
             }
         } else {
             bell.announce_sleep();
@@ -88,6 +101,11 @@ async fn run(seat: Seat, bell: Arc<Bell>, mut heard: UnixStream) {
             bell.awake();
         }
     }
+}
+
+/// Lets the reactor submit and collect: it does so only when no task can run, so this one waits for a moment.
+async fn turn() {
+    glommio::timer::sleep(TURN).await;
 }
 
 /// Reads through this executor's ring. Open files are kept by path.
