@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """SSB flat: Gamay beside DuckDB, query by query in turn, on the same rows in the same order.
 
-  perf/ssb.py --parquet ssb.parquet --broker http://127.0.0.1:8099
+  perf/ssb.py --parquet ssb.parquet --in-process target/release/gamay-perf DATA_DIR   a node without HTTP
+  perf/ssb.py --parquet ssb.parquet --broker http://127.0.0.1:8099                    a running node
 
-DuckDB holds the rows sorted by lo_orderdate in memory, two threads. Gamay is asked over HTTP. Every answer is compared with
-DuckDB's. Prints one JSON document; times are medians in milliseconds.
+DuckDB holds the rows sorted by lo_orderdate in memory, two threads. Every answer is compared with DuckDB's. Prints one JSON
+document; times are medians in milliseconds.
 """
 import argparse
 import json
 import math
 import os
 import statistics
+import subprocess
 import time
 import urllib.request
 
@@ -22,7 +24,8 @@ parser.add_argument("--parquet", required=True)
 parser.add_argument("--table", default="lineorder_flat")
 parser.add_argument("--sort", default="lo_orderdate")
 parser.add_argument("--queries", default=os.path.join(HERE, "queries", "ssb_flat.sql"))
-parser.add_argument("--broker", required=True)
+parser.add_argument("--broker")
+parser.add_argument("--in-process", nargs=2, metavar=("GAMAY_PERF", "DATA_DIR"))
 parser.add_argument("--runs", type=int, default=9)
 args = parser.parse_args()
 
@@ -50,6 +53,19 @@ class Http:
         return taken, answer["resultTable"]["rows"]
 
 
+class InProcess:
+    def __init__(self, program, data_dir):
+        self.node = subprocess.Popen([program, "in-process", "--data-dir", data_dir], text=True,
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, sql):
+        self.node.stdin.write(" ".join(sql.split()) + "\n")
+        self.node.stdin.flush()
+        line = json.loads(self.node.stdout.readline())
+        assert line["answer"]["exceptions"] == [], line["answer"]["exceptions"]
+        return line["ms"] / 1000, line["answer"]["resultTable"]["rows"]
+
+
 class DuckDb:
     def __init__(self):
         self.connection = duckdb.connect(config={"threads": 2})
@@ -71,7 +87,11 @@ def geomean(values):
     return math.exp(statistics.fmean(math.log(v) for v in values))
 
 
-doors = {"duckdb": DuckDb(), "http": Http(args.broker)}
+doors = {"duckdb": DuckDb()}
+if args.in_process:
+    doors["in process"] = InProcess(*args.in_process)
+if args.broker:
+    doors["http"] = Http(args.broker)
 report, wrong = [], []
 for name, sql in statements():
     times = {door: [] for door in doors}

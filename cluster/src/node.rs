@@ -5,6 +5,7 @@
 
 use crate::api::app::{App, AppState, BodyLimits};
 use crate::api::router;
+use crate::broker::request::QueryRequest;
 use crate::broker::{Broker, BrokerOptions};
 use crate::controller::Controller;
 use crate::data_dir::{self, DataDir};
@@ -65,6 +66,7 @@ pub struct Node {
     listeners: Vec<(&'static str, JoinHandle<io::Result<()>>)>,
     background: Vec<JoinHandle<()>>,
     catalog: Arc<Catalog>,
+    broker: Arc<Broker>,
     controller_address: SocketAddr,
     broker_address: SocketAddr,
     // Last, so that the lock is held until all else has ended.
@@ -100,7 +102,7 @@ impl Node {
 
         let metrics = Arc::new(Metrics::new());
         let controller = Arc::new(Controller::new(catalog.clone(), deep_store, server.clone(), data_dir.work()));
-        let broker = Broker::new(
+        let broker = Arc::new(Broker::new(
             BrokerOptions {
                 id: crate::api::app::instance_id("Broker", broker_address),
                 timeout: options.query_timeout,
@@ -113,10 +115,10 @@ impl Node {
             server,
             metrics.clone(),
             runtimes.bulk().clone(),
-        );
+        ));
         let app = AppState(Arc::new(App {
             controller: controller.clone(),
-            broker: Arc::new(broker),
+            broker: broker.clone(),
             metrics: metrics.clone(),
             bulk: runtimes.bulk().clone(),
             controller_address,
@@ -151,6 +153,7 @@ impl Node {
             listeners,
             background,
             catalog,
+            broker,
             controller_address,
             broker_address,
             _data_dir: data_dir,
@@ -163,6 +166,20 @@ impl Node {
 
     pub fn broker_address(&self) -> SocketAddr {
         self.broker_address
+    }
+
+    /// Answers a query from inside of this process, through the call that the HTTP handlers make. The JSON is the one that a
+    /// client of `POST /query` reads.
+    pub fn answer(&self, query: QueryRequest) -> Vec<u8> {
+        let broker = self.broker.clone();
+        let answer = async move {
+            let answer = broker.answer(query, cluster_sql::Profile::Mse, None, None).await;
+            answer.into_chunks().fold(Vec::new(), |mut json, chunk| {
+                json.extend_from_slice(&chunk);
+                json
+            })
+        };
+        self.runtimes.edge().block_on(answer)
     }
 
     /// Waits for Ctrl-C or SIGTERM and returns its name.
