@@ -94,6 +94,11 @@ impl Metrics {
         Metrics { registry, ..metrics }
     }
 
+    /// Shows the series of something that keeps its own counters.
+    pub fn collect(&mut self, collector: impl prometheus_client::collector::Collector) {
+        self.registry.register_collector(Box::new(collector));
+    }
+
     pub fn query_ended(&self, outcome: QueryOutcome, took: Duration) {
         self.query_duration.get_or_create(&QueryLabels { outcome }).observe(took.as_secs_f64());
     }

@@ -15,6 +15,7 @@ use crate::net::{listener, serve};
 use crate::options::{ExecutorChoice, NodeOptions, ResidencyChoice};
 use crate::runtimes::Runtimes;
 use crate::server::Server;
+use crate::server::shard_metrics::ShardCollector;
 use cluster_catalog::{Catalog, ClusterInit};
 use cluster_types::ClusterId;
 use hwprofiles::{NodeLimits, Profile};
@@ -100,7 +101,9 @@ impl Node {
         let server = Arc::new(Server::new(shards, deep_store.clone(), data_dir.segments(), residency, &empty));
         server.follow(&catalog.snapshot());
 
-        let metrics = Arc::new(Metrics::new());
+        let mut metrics = Metrics::new();
+        metrics.collect(ShardCollector(server.shards().clone()));
+        let metrics = Arc::new(metrics);
         let controller = Arc::new(Controller::new(catalog.clone(), deep_store, server.clone(), data_dir.work()));
         let broker = Arc::new(Broker::new(
             BrokerOptions {

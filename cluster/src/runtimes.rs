@@ -49,8 +49,7 @@ impl Runtimes {
 }
 
 fn lower_priority() {
-    // On Linux the call without a process acts on the calling thread.
-    if let Err(error) = rustix::process::setpriority_process(None, BULK_NICE) {
+    if let Err(error) = shard::yield_to_edge(BULK_NICE) {
         tracing::warn!(%error, "bulk threads keep normal priority, so that long queries can delay short ones");
     }
 }

@@ -21,5 +21,5 @@ pub use exec::explain::explain;
 pub use exec::request::{CancelToken, LeafAnswer, LeafRequest, LeafStats, OperatorProfile, TableSnapshot};
 pub use io::{Advice, Residency};
 pub use memory::{GamayAllocator, process_bytes};
-pub use rt::{Executor, ShardOptions, Shards, usable_cpus};
+pub use rt::{Executor, ShardOptions, Shards, usable_cpus, yield_to_edge};
 pub use source::{BatchSource, RowSource, SegmentHandle, SegmentKey};

@@ -30,11 +30,22 @@ use std::time::Instant;
 /// Rows per batch above the leaves.
 const BATCH_ROWS: usize = 8192;
 
+/// A leaf's answer of more rows is reduced on the bulk runtime: on the edge it would stand in front of small queries.
+const REDUCE_IN_PLACE_ROWS: usize = 8192;
+
 /// What a leaf answers: rows or states as the plan's output says, and what it cost.
 #[derive(Debug, Clone, Default)]
 pub struct LeafAnswer {
     pub batches: Vec<RecordBatch>,
+    /// No group is in two batches: one server has merged them all.
+    pub merged: bool,
     pub stats: LeafStats,
+}
+
+impl LeafAnswer {
+    fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
 }
 
 pub type LeafFuture<'a> = Pin<Box<dyn Future<Output = Result<LeafAnswer>> + Send + 'a>>;
@@ -123,7 +134,22 @@ async fn run(planned: &Planned, runner: Arc<dyn LeafRunner>, context: &ExecuteCo
             let mut answer = runner.run(leaf.clone(), planned.params.clone()).await?;
             let start = Instant::now();
             context.check()?;
-            let batch = reduced(leaf, reduce, &mut answer, &planned.params, context)?;
+            let (batch, limited) = if answer.rows() <= REDUCE_IN_PLACE_ROWS {
+                reduced(leaf, reduce, &answer, &planned.params, context)?
+            } else {
+                let (leaf, reduce) = (leaf.clone(), reduce.clone());
+                let (params, context) = (planned.params.clone(), context.clone());
+                let answer = LeafAnswer {
+                    batches: std::mem::take(&mut answer.batches),
+                    merged: answer.merged,
+                    stats: LeafStats::default(),
+                };
+                let bulk = context.bulk.clone();
+                bulk.spawn_blocking(move || reduced(&leaf, &reduce, &answer, &params, &context))
+                    .await
+                    .map_err(ended)??
+            };
+            answer.stats.num_groups_limit_reached |= limited;
             let batch = shaped(&batch, &plan.columns)?;
             let reduce_nanos = nanos(start);
             Ok(QueryResult {
@@ -151,8 +177,7 @@ async fn run(planned: &Planned, runner: Arc<dyn LeafRunner>, context: &ExecuteCo
                 })?,
                 None => (&mut task.0).await,
             };
-            let (batches, operators) =
-                waited.map_err(|e| SqlError::new(ErrorCode::Internal, format!("the query's task ended: {e}")))??;
+            let (batches, operators) = waited.map_err(ended)??;
             let stats = leaves.stats.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let reduce_nanos = nanos(start);
             Ok(QueryResult { columns: plan.columns.clone(), batches, stats, reduce_nanos, operators: Some(operators) })
@@ -172,24 +197,28 @@ fn nanos(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Merges a leaf's batches into rows.
+/// Merges a leaf's batches into rows; true when `numGroupsLimit` changed them.
 fn reduced(
     leaf: &LeafPlan,
     reduce: &ReducePlan,
-    answer: &mut LeafAnswer,
+    answer: &LeafAnswer,
     params: &[Scalar],
     context: &ExecuteContext,
-) -> Result<RecordBatch> {
+) -> Result<(RecordBatch, bool)> {
     let mut reducer = Reducer::with_budget(reduce, &context.registry, params, context.budget.clone())?;
     if let Some(limit) = leaf.options.num_groups_limit {
         reducer.limit_groups(limit)?;
     }
     for batch in &answer.batches {
         context.check()?;
-        reducer.push(batch.clone())?;
+        if answer.merged { reducer.push_whole(batch)? } else { reducer.push(batch.clone())? }
     }
-    answer.stats.num_groups_limit_reached |= reducer.groups_limit_reached();
-    Ok(reducer.finish()?)
+    let limited = reducer.groups_limit_reached();
+    Ok((reducer.finish()?, limited))
+}
+
+fn ended(e: tokio::task::JoinError) -> SqlError {
+    SqlError::new(ErrorCode::Internal, format!("the query's task ended: {e}"))
 }
 
 /// The batch in the exact types and names of the answer.
@@ -219,7 +248,8 @@ impl LeafContext {
         self.context.check()?;
         let start = Instant::now();
         let mut answer = self.runner.run(query.leaf.clone(), Arc::from([])).await?;
-        let batch = reduced(&query.leaf, &query.reduce, &mut answer, &[], &self.context)?;
+        let (batch, limited) = reduced(&query.leaf, &query.reduce, &answer, &[], &self.context)?;
+        answer.stats.num_groups_limit_reached |= limited;
         let line = format!(
             "leaf_{} table={} rows={} batches={} time={:.3}ms",
             query.number,

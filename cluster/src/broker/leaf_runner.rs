@@ -55,7 +55,7 @@ impl QueryLeaves {
         let batches = if self.loopback_codec { batches_through_the_wire(answer.batches)? } else { answer.batches };
         let table = served.table();
         let missing = served.unavailable().len() as u64;
-        Ok(LeafAnswer { batches, stats: statistics(answer.stats, table.segment_count() as u64, missing) })
+        Ok(LeafAnswer { batches, merged: true, stats: statistics(answer.stats, table.segment_count() as u64, missing) })
     }
 }
 

@@ -9,7 +9,7 @@ use super::running::Cancel;
 use super::statistics;
 use crate::metrics::QueryOutcome;
 use crate::server::view::View;
-use cluster_sql::explain::{explain, explain_analyze};
+use cluster_sql::explain::explain;
 use cluster_sql::{
     ExecuteContext, Explain, Planned, Profile, QueryOptions, QueryResult, SqlError, SqlRequest, execute,
 };
@@ -116,7 +116,6 @@ impl Broker {
             cancel: cancel.above.clone(),
             deadline: Some(deadline),
         };
-        let executing = Instant::now();
         // What executes looks at the deadline itself; a part that does not answer at all must not hold its client.
         let running =
             tokio::time::timeout_at((deadline + ANSWER_GRACE).into(), execute(&planned, leaves.clone(), &context));
@@ -133,10 +132,6 @@ impl Broker {
         };
         guard.finish();
         let mut result = result?;
-        if analyze {
-            let nanos = u64::try_from(executing.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            result = explain_analyze(&planned, &result, nanos)?;
-        }
         result.stats.thread_mem_allocated_bytes = result.stats.thread_mem_allocated_bytes.max(budget.most() as u64);
         Ok(complete(&planned, result, leaves.take_unavailable(), trace))
     }

@@ -4,6 +4,7 @@
 //! (E-8, R-9). A change makes a new view and swaps it in; segments that left it close when the last query that holds an
 //! older view ends.
 
+pub mod shard_metrics;
 pub mod view;
 
 use crate::deepstore::DeepStore;

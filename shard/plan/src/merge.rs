@@ -260,6 +260,35 @@ impl GroupMerger {
 
     /// Takes a batch of states. It is checked now and merged by [`GroupMerger::step`].
     pub fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.check(columns)?;
+        // No keys and no aggregates: nothing to learn from a batch, the one group exists anyway.
+        let rows = columns.first().map_or(0, |c| c.len());
+        if rows > 0 {
+            self.pending_rows += rows;
+            self.pending_bytes += column_bytes(columns);
+            self.pending.push_back((columns.to_vec(), 0));
+        }
+        Ok(())
+    }
+
+    /// Finishes a batch of states whose groups are in no other batch: keys, then values, without a look at the keys.
+    pub fn finish_whole(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+        self.check(columns)?;
+        let ids: Vec<u32> = (0..rows as u32).collect();
+        let mut finished = columns[..self.keys.len()].to_vec();
+        let mut next = self.keys.len();
+        for aggregate in &self.aggregates {
+            let states = aggregate.state.len();
+            let mut accumulator = aggregate.accumulator()?;
+            accumulator.resize(rows);
+            accumulator.merge(&columns[next..next + states], &ids)?;
+            finished.push(accumulator.finish()?);
+            next += states;
+        }
+        Ok(finished)
+    }
+
+    fn check(&self, columns: &[ArrayRef]) -> Result<()> {
         if columns.len() != self.columns.len() {
             return Err(Error::Plan(format!(
                 "a batch of states has {} columns, the plan's have {}",
@@ -275,14 +304,12 @@ impl GroupMerger {
                 )));
             }
         }
-        // No keys and no aggregates: nothing to learn from a batch, the one group exists anyway.
-        let rows = columns.first().map_or(0, |c| c.len());
-        if rows > 0 {
-            self.pending_rows += rows;
-            self.pending_bytes += column_bytes(columns);
-            self.pending.push_back((columns.to_vec(), 0));
-        }
         Ok(())
+    }
+
+    /// Whether there is one group without a key.
+    pub fn is_keyless(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// Rows that wait to be merged.
@@ -376,24 +403,16 @@ impl GroupMerger {
         Ok(self.groups())
     }
 
-    /// Merges what waits, then gives the finished rows: keys, then values. Part by part, so that each part's memory goes
-    /// before the next one's answer is made.
-    pub fn finish(self) -> Result<Vec<ArrayRef>> {
-        self.gather(Groups::finish)
-    }
-
-    /// As [`GroupMerger::finish`] with states instead of values, to be merged again elsewhere.
-    pub fn finish_states(self) -> Result<Vec<ArrayRef>> {
-        self.gather(Groups::states)
-    }
-
-    fn gather(mut self, take: impl Fn(&mut Groups) -> Result<Vec<ArrayRef>>) -> Result<Vec<ArrayRef>> {
+    /// Merges what waits, then gives `take` each part's finished rows (keys, then values) and their number, so that a part's
+    /// memory goes before the next one's answer is made.
+    pub fn finish(mut self, mut take: impl FnMut(Vec<ArrayRef>, usize) -> Result<()>) -> Result<()> {
         self.settle()?;
-        if let Some(mut single) = self.single {
-            return take(&mut single);
+        let parts = self.parts.into_iter().map(|part| part.groups).filter(|groups| !groups.is_empty());
+        for mut groups in self.single.into_iter().chain(parts) {
+            let rows = groups.len();
+            take(groups.finish()?, rows)?;
         }
-        let done = self.parts.into_iter().filter(|p| !p.groups.is_empty()).map(|mut part| take(&mut part.groups));
-        concat(&done.collect::<Result<Vec<_>>>()?)
+        Ok(())
     }
 }
 

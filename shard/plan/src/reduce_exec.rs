@@ -1,8 +1,8 @@
 //! Runs a [`ReducePlan`]: merges what the leaves sent, finishes, filters, computes, orders and cuts.
 //!
 //! ```text
-//!   groups: states ─merge─▶ keys + values ─HAVING─▶ outputs ─ORDER BY─▶ OFFSET, LIMIT
-//!   rows:   rows ──────────HAVING─▶ outputs ─first offset + limit in order─▶ OFFSET, LIMIT
+//!   groups: states ─merge─▶ keys + values ─┐
+//!   rows: ─────────────────────────────────┴─HAVING─▶ outputs ─first offset + limit in order─▶ OFFSET, LIMIT
 //! ```
 
 use crate::error::{Error, Result};
@@ -25,20 +25,27 @@ const STEP_ROWS: usize = 65_536;
 #[derive(Debug)]
 pub struct Reducer {
     input: Input,
-    having: Option<BoundExpr>,
-    output: Vec<BoundExpr>,
-    names: Vec<String>,
-    visible: usize,
-    order: Vec<SortKey>,
-    offset: usize,
-    limit: Option<usize>,
+    finish: Finish,
     memory: Reservation,
 }
 
 #[derive(Debug)]
 enum Input {
     Groups(Box<GroupMerger>),
-    Rows { types: Vec<ArrowType>, kept: Kept },
+    Rows { types: Vec<ArrowType> },
+}
+
+/// What happens to finished rows.
+#[derive(Debug)]
+struct Finish {
+    having: Option<BoundExpr>,
+    output: Vec<BoundExpr>,
+    kept: Kept,
+    names: Vec<String>,
+    visible: usize,
+    order: Vec<SortKey>,
+    offset: usize,
+    limit: Option<usize>,
 }
 
 /// Output rows that may still be in the answer.
@@ -72,28 +79,26 @@ impl Reducer {
             ReduceInput::Groups { keys, aggregates } => {
                 Input::Groups(Box::new(GroupMerger::new(keys, aggregates, registry)?))
             }
-            ReduceInput::Rows { types } => {
-                let kept = match last {
-                    Some(last) if !plan.order.is_empty() => {
-                        let types: Vec<ArrowType> = plan.output.iter().map(|e| e.ty().arrow()).collect();
-                        Kept::Top(TopK::new(&types, &plan.order, last)?)
-                    }
-                    _ => Kept::All { batches: Vec::new(), rows: 0, enough: last.unwrap_or(usize::MAX), bytes: 0 },
-                };
-                Input::Rows { types: types.iter().map(|t| t.arrow()).collect(), kept }
-            }
+            ReduceInput::Rows { types } => Input::Rows { types: types.iter().map(|t| t.arrow()).collect() },
         };
-        Ok(Reducer {
-            input,
+        let kept = match last {
+            Some(last) if !plan.order.is_empty() => {
+                let types: Vec<ArrowType> = plan.output.iter().map(|e| e.ty().arrow()).collect();
+                Kept::Top(TopK::new(&types, &plan.order, last)?)
+            }
+            _ => Kept::All { batches: Vec::new(), rows: 0, enough: last.unwrap_or(usize::MAX), bytes: 0 },
+        };
+        let finish = Finish {
             having: plan.having.as_ref().map(bind).transpose()?,
             output,
+            kept,
             names: plan.names.clone(),
             visible: plan.visible,
             order: plan.order.clone(),
             offset,
             limit,
-            memory: Reservation::new(budget),
-        })
+        };
+        Ok(Reducer { input, finish, memory: Reservation::new(budget) })
     }
 
     /// At most this many groups; rows of further groups are dropped and [`Reducer::groups_limit_reached`] says so.
@@ -112,9 +117,8 @@ impl Reducer {
     /// No further batch can change the answer: enough rows of an unordered LIMIT are here.
     pub fn is_satisfied(&self) -> bool {
         match &self.input {
-            Input::Groups(_) => self.limit == Some(0),
-            Input::Rows { kept: Kept::All { rows, enough, .. }, .. } => self.order.is_empty() && rows >= enough,
-            Input::Rows { kept: Kept::Top(_), .. } => self.limit == Some(0),
+            Input::Groups(_) => self.finish.limit == Some(0),
+            Input::Rows { .. } => self.finish.is_satisfied(),
         }
     }
 
@@ -134,7 +138,7 @@ impl Reducer {
         self.memory.resize(held + column_bytes(batch.columns()))?;
         match &mut self.input {
             Input::Groups(merger) => merger.push(batch.columns())?,
-            Input::Rows { types, kept } => {
+            Input::Rows { types } => {
                 let fits = batch.columns().iter().zip(types.iter()).all(|(c, t)| same_type(c.data_type(), t));
                 if batch.num_columns() != types.len() || !fits {
                     return Err(Error::Plan(format!(
@@ -142,15 +146,28 @@ impl Reducer {
                         batch.schema()
                     )));
                 }
-                let rows = batch.num_rows();
-                let (columns, rows) = filter(self.having.as_ref(), batch.columns().to_vec(), rows)?;
-                if rows > 0 {
-                    let output = self.output.iter().map(|e| e.eval(&columns, rows)).collect::<Result<Vec<_>>>()?;
-                    kept.push(output, rows, self.order.is_empty())?;
-                }
+                self.finish.push(batch.columns().to_vec(), batch.num_rows())?;
             }
         }
         self.memory.resize(self.size())
+    }
+
+    /// Takes a batch whose groups are in no other batch, as when one server has merged all of them: they are finished at
+    /// once, and of an ordered LIMIT only the first rows are kept.
+    pub fn push_whole(&mut self, batch: &RecordBatch) -> Result<()> {
+        match &self.input {
+            Input::Groups(merger) if !merger.is_keyless() => {
+                if self.finish.is_satisfied() {
+                    return Ok(());
+                }
+                let rows = batch.num_rows();
+                self.memory.resize(self.size() + column_bytes(batch.columns()))?;
+                let columns = merger.finish_whole(batch.columns(), rows)?;
+                self.finish.push(columns, rows)?;
+                self.memory.resize(self.size())
+            }
+            _ => self.push(batch.clone()),
+        }
     }
 
     /// Works on about `rows` waiting rows (E-16); true when none wait.
@@ -165,47 +182,68 @@ impl Reducer {
 
     /// Bytes held.
     pub fn size(&self) -> usize {
-        match &self.input {
+        let waiting = match &self.input {
             Input::Groups(merger) => merger.size(),
-            Input::Rows { kept: Kept::Top(top), .. } => top.size(),
-            Input::Rows { kept: Kept::All { bytes, .. }, .. } => *bytes,
-        }
+            Input::Rows { .. } => 0,
+        };
+        waiting + self.finish.kept.size()
     }
 
     /// The answer: the visible columns under their names (which may repeat).
     pub fn finish(self) -> Result<RecordBatch> {
+        let mut finish = self.finish;
+        if let Input::Groups(merger) = self.input {
+            merger.finish(|columns, rows| finish.push(columns, rows))?;
+        }
+        finish.answer()
+    }
+}
+
+impl Finish {
+    fn is_satisfied(&self) -> bool {
+        match &self.kept {
+            Kept::All { rows, enough, .. } => self.order.is_empty() && rows >= enough,
+            Kept::Top(_) => self.limit == Some(0),
+        }
+    }
+
+    fn push(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<()> {
+        let (columns, rows) = filter(self.having.as_ref(), columns, rows)?;
+        if rows == 0 {
+            return Ok(());
+        }
+        let output = self.output.iter().map(|e| e.eval(&columns, rows)).collect::<Result<Vec<_>>>()?;
+        self.kept.push(output, rows, self.order.is_empty())
+    }
+
+    fn answer(self) -> Result<RecordBatch> {
         let types: Vec<ArrowType> = self.output.iter().map(|e| e.ty().arrow()).collect();
-        let (columns, ordered) = match self.input {
-            Input::Groups(mut merger) => {
-                let rows = merger.settle()?;
-                let (columns, rows) = filter(self.having.as_ref(), merger.finish()?, rows)?;
-                (self.output.iter().map(|e| e.eval(&columns, rows)).collect::<Result<Vec<_>>>()?, false)
-            }
-            Input::Rows { kept: Kept::Top(top), .. } => (top.finish()?.unwrap_or_else(|| empty(&types)), true),
-            Input::Rows { kept: Kept::All { batches, .. }, .. } => {
-                (if batches.is_empty() { empty(&types) } else { concat(&batches)? }, false)
-            }
+        let (mut columns, ordered) = match self.kept {
+            Kept::Top(top) => (top.finish()?.unwrap_or_else(|| empty(&types)), true),
+            Kept::All { batches, .. } => (if batches.is_empty() { empty(&types) } else { concat(&batches)? }, false),
         };
         let rows = columns.first().map_or(0, |c| c.len());
-        let last = self.limit.map(|limit| limit.saturating_add(self.offset));
-        let mut columns = if ordered || self.order.is_empty() || rows < 2 {
-            columns
-        } else {
+        if !ordered && !self.order.is_empty() && rows > 1 {
             let keys: Vec<_> =
                 self.order.iter().map(|key| (columns[key.index as usize].clone(), SortOptions::from(*key))).collect();
-            let indices = sort_indices(&keys, last)?;
-            let start = self.offset.min(indices.len());
-            let shown = take(&columns[..self.visible], &indices.slice(start, indices.len() - start))?;
-            return batch(shown, &self.names);
-        };
+            columns = take(&columns[..self.visible], &sort_indices(&keys, None)?)?;
+        }
         columns.truncate(self.visible);
         let start = self.offset.min(rows);
-        let end = last.unwrap_or(rows).min(rows).max(start);
+        let last = self.limit.map_or(rows, |limit| limit.saturating_add(self.offset));
+        let end = last.min(rows).max(start);
         batch(columns.iter().map(|c| c.slice(start, end - start)).collect(), &self.names)
     }
 }
 
 impl Kept {
+    fn size(&self) -> usize {
+        match self {
+            Kept::Top(top) => top.size(),
+            Kept::All { bytes, .. } => *bytes,
+        }
+    }
+
     fn push(&mut self, output: Vec<ArrayRef>, rows: usize, any: bool) -> Result<()> {
         match self {
             Kept::Top(top) => top.push(&output),

@@ -54,8 +54,10 @@ impl KeyPlan {
 const DIRECT: u64 = 4096;
 /// Up to this many possible groups have a table of group numbers.
 const INDEXED: u64 = 1 << 21;
-/// Groups of one segment that are kept before they are merged by value.
-const FULL: usize = 1 << 20;
+/// Groups of one segment in a hash table before they are merged by value: more would make its growth a long step (E-16).
+const FULL: usize = 1 << 16;
+/// Entries of a table that are looked at for groups in one step.
+const LOOKED_AT: usize = 1 << 15;
 /// Groups handed over in one step.
 const FLUSHED: usize = 512;
 const NONE: u32 = u32::MAX;
@@ -96,6 +98,8 @@ pub(crate) struct FastGroups {
 struct Flush {
     present: Vec<u32>,
     codes: Vec<u64>,
+    /// Entries of the table that have been looked at.
+    looked_at: usize,
     states: Vec<ArrayRef>,
     /// Aggregates whose states are there.
     settled: usize,
@@ -175,8 +179,8 @@ impl FastGroups {
     /// Whether the groups should be merged by value before more are made, so that no step is long.
     pub fn is_full(&self) -> bool {
         match &self.codes {
-            Codes::Direct { .. } => false,
-            Codes::Indexed { code_of, .. } | Codes::Hashed { code_of, .. } => code_of.len() > FULL,
+            Codes::Direct { .. } | Codes::Indexed { .. } => false,
+            Codes::Hashed { code_of, .. } => code_of.len() > FULL,
         }
     }
 
@@ -286,26 +290,34 @@ impl FastGroups {
     /// Starts to hand the groups over.
     pub fn begin_flush(&mut self) {
         if self.flush.is_none() {
-            let (present, codes): (Vec<u32>, Vec<u64>) = match &self.codes {
+            let (present, codes): (Vec<u32>, Vec<u64>) = match &mut self.codes {
                 Codes::Direct { seen } => {
                     (0..seen.len()).filter(|g| seen[*g] != 0).map(|g| (g as u32, g as u64)).unzip()
                 }
-                // In the order of the ids, so that dictionaries are read from front to back.
-                Codes::Indexed { group_after, .. } => group_after
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, g)| **g != 0)
-                    .map(|(code, g)| (*g - 1, code as u64))
-                    .unzip(),
-                Codes::Hashed { code_of, .. } => ((0..code_of.len() as u32).collect(), code_of.clone()),
+                // Looked for in the order of the ids, so that dictionaries are read from front to back.
+                Codes::Indexed { code_of, .. } => {
+                    (Vec::with_capacity(code_of.len()), Vec::with_capacity(code_of.len()))
+                }
+                Codes::Hashed { code_of, .. } => ((0..code_of.len() as u32).collect(), std::mem::take(code_of)),
             };
-            self.flush = Some(Flush { present, codes, states: Vec::new(), settled: 0, next: 0 });
+            self.flush = Some(Flush { present, codes, looked_at: 0, states: Vec::new(), settled: 0, next: 0 });
         }
     }
 
     /// Looks the keys of some groups up and hands keys and states to the merge by value; true when all are handed over.
     pub fn flush_step(&mut self, bound: &BoundGroups, merge: &mut GroupMerge) -> Result<bool> {
         let (Some(flush), Some(keys)) = (&mut self.flush, &self.segment.keys) else { return Ok(true) };
+        if let Codes::Indexed { group_after, .. } = &self.codes
+            && flush.looked_at < group_after.len()
+        {
+            let from = flush.looked_at;
+            flush.looked_at = (from + LOOKED_AT).min(group_after.len());
+            for (i, group) in group_after[from..flush.looked_at].iter().enumerate().filter(|(_, g)| **g != 0) {
+                flush.present.push(*group - 1);
+                flush.codes.push((from + i) as u64);
+            }
+            return Ok(false);
+        }
         if flush.present.is_empty() {
             return Ok(true);
         }

@@ -1,12 +1,13 @@
-//! The end of a worker: its result, and for the last of a query's workers the merge of all results.
+//! The end of a worker: its result, and the merge of all results, by the last worker or, when they are many groups, by all.
 
 use crate::error::Result;
-use crate::exec::groups::GroupMerge;
+use crate::exec::groups::{Emitted, GroupMerge};
 use crate::exec::job::lock;
-use crate::exec::output::BoundOutput;
+use crate::exec::output::{BoundGroups, BoundOutput};
+use crate::exec::part_merge::{PartMerge, Step};
 use crate::exec::request::{LeafAnswer, LeafStats};
 use crate::exec::worker::{Partial, Sink, State, Worker};
-use crate::rt::task::Progress;
+use crate::rt::task::{Progress, Slice};
 use arrow_array::{Array, RecordBatch};
 use shard_plan::sort::TopK;
 use std::sync::atomic::Ordering;
@@ -32,7 +33,7 @@ impl Worker {
                         }
                         return Ok(false);
                     }
-                    if !merge.step(bound)? {
+                    if !merge.settle_step(bound)? {
                         return Ok(false);
                     }
                 }
@@ -55,6 +56,7 @@ impl Worker {
             return Ok(false);
         }
         let parts = std::mem::take(parts);
+        self.spread = parts.iter().any(|(part, _, _)| part.is_some());
         lock(&self.job.partials).push(Partial::Groups(parts));
         Ok(true)
     }
@@ -77,10 +79,16 @@ impl Worker {
     }
 
     /// Hands over to the last worker, which merges.
-    pub(super) fn leave(&mut self) -> Progress {
+    pub(super) fn leave(&mut self, slice: &Slice<'_>) -> Progress {
         self.left = true;
         self.report();
         if !self.job.leave() {
+            if self.spread {
+                // Many groups: every worker takes parts of the last merge.
+                self.state = State::Await;
+                self.job.wait(slice.waker());
+                return if self.job.merge.get().is_some() { Progress::Again } else { Progress::Waiting };
+            }
             self.state = State::Done;
             return Progress::Done;
         }
@@ -91,9 +99,7 @@ impl Worker {
             Ok(progress) => progress,
             Err(e) => {
                 self.job.fail(e);
-                self.job.answer(Ok(LeafAnswer { batches: Vec::new(), stats: LeafStats::default() }));
-                self.state = State::Done;
-                Progress::Done
+                self.leave_failed()
             }
         }
     }
@@ -103,32 +109,34 @@ impl Worker {
         let partials = std::mem::take(&mut *lock(&job.partials));
         match &job.output {
             BoundOutput::Groups(bound) => {
-                let mut merge = GroupMerge::new(bound, job.request.plan.options.num_groups_limit)?;
-                if let [Partial::Groups(parts)] = partials.as_slice() {
-                    // One worker: its parts are the answer.
-                    merge = GroupMerge::done();
-                    let batches = parts
-                        .iter()
-                        .filter(|(_, _, rows)| *rows > 0)
-                        .map(|(_, c, rows)| job.output.batch(c.clone(), *rows))
-                        .collect::<Result<Vec<_>>>()?;
-                    self.state = State::Merge { merge, batches };
-                    return Ok(Progress::Again);
-                }
-                let spread = |p: &Partial| matches!(p, Partial::Groups(parts) if parts.iter().any(|(part, _, _)| part.is_some()));
-                if partials.iter().any(spread) {
-                    merge = GroupMerge::spread(bound)?;
-                }
+                let mut results: Vec<Vec<Emitted>> = Vec::with_capacity(partials.len());
                 for partial in partials {
-                    let Partial::Groups(parts) = partial else { continue };
-                    for (part, columns, rows) in parts {
-                        match part {
-                            Some(part) => merge.push_part(part, &columns, rows),
-                            None => merge.push(columns, rows),
-                        }
+                    if let Partial::Groups(parts) = partial {
+                        results.push(parts);
                     }
                 }
-                self.state = State::Merge { merge, batches: Vec::new() };
+                if let [parts] = results.as_mut_slice() {
+                    // One worker: its parts are the answer.
+                    let batches = std::mem::take(parts)
+                        .into_iter()
+                        .filter(|(_, _, rows)| *rows > 0)
+                        .map(|(_, columns, rows)| job.output.batch(columns, rows))
+                        .collect::<Result<Vec<_>>>()?;
+                    self.answer_groups(bound, batches);
+                    return Ok(Progress::Done);
+                }
+                if results.iter().flatten().any(|(part, _, _)| part.is_some()) {
+                    // Whoever waits for this looks at it after it has registered for the wake-up.
+                    let _ = job.merge.set(PartMerge::new(results, bound.keys.len())?);
+                    job.wake_all();
+                    self.state = State::Parts(None);
+                    return Ok(Progress::Again);
+                }
+                let mut merge = GroupMerge::new(bound, job.request.plan.options.num_groups_limit)?;
+                for (_, columns, rows) in results.into_iter().flatten() {
+                    merge.push(columns, rows);
+                }
+                self.state = State::Merge(merge);
                 Ok(Progress::Again)
             }
             BoundOutput::Rows { exprs, order, limit } => {
@@ -165,24 +173,56 @@ impl Worker {
         }
     }
 
-    /// One step of the last merge; true when the answer is on its way.
+    /// One step of the last merge of few groups; true when the answer is on its way.
     pub(super) fn merge(&mut self) -> Result<bool> {
         let job = self.job.clone();
-        let (State::Merge { merge, batches }, BoundOutput::Groups(bound)) = (&mut self.state, &job.output) else {
+        let (State::Merge(merge), BoundOutput::Groups(bound)) = (&mut self.state, &job.output) else {
             return Ok(true);
         };
-        if !merge.is_idle() {
-            merge.step(bound)?;
+        if !merge.settle_step(bound)? {
             return Ok(false);
         }
         lock(&job.stats).num_groups_limit_reached |= merge.limit_reached();
-        if let Some((_, columns, rows)) = merge.emit()? {
+        let mut batches = Vec::new();
+        while let Some((_, columns, rows)) = merge.emit()? {
             if rows > 0 {
                 batches.push(job.output.batch(columns, rows)?);
             }
-            return Ok(false);
         }
-        let mut batches = std::mem::take(batches);
+        self.answer_groups(bound, batches);
+        Ok(true)
+    }
+
+    /// One step of the last merge of many groups; true when there is nothing more to do here.
+    pub(super) fn merge_parts(&mut self) -> Result<bool> {
+        let job = self.job.clone();
+        let (State::Parts(merging), BoundOutput::Groups(bound), Some(merge)) =
+            (&mut self.state, &job.output, job.merge.get())
+        else {
+            return Ok(true);
+        };
+        if merging.is_none() {
+            *merging = merge.take(bound)?;
+        }
+        let Some(part) = merging else {
+            self.state = State::Done;
+            return Ok(true);
+        };
+        match part.step(merge, &job)? {
+            Step::More => Ok(false),
+            Step::Merged => {
+                *merging = None;
+                self.report();
+                Ok(false)
+            }
+            Step::Last(batches) => {
+                self.answer_groups(bound, batches);
+                Ok(true)
+            }
+        }
+    }
+
+    fn answer_groups(&mut self, bound: &BoundGroups, mut batches: Vec<RecordBatch>) {
         if let (Some(limit), true) = (bound.limit, bound.aggregates.is_empty()) {
             let mut room = usize::try_from(limit).unwrap_or(usize::MAX);
             for batch in &mut batches {
@@ -192,7 +232,6 @@ impl Worker {
             batches.retain(|b| b.num_rows() > 0);
         }
         self.finish(batches);
-        Ok(true)
     }
 
     fn finish(&mut self, batches: Vec<RecordBatch>) {

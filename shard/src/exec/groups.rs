@@ -15,19 +15,43 @@ use std::collections::VecDeque;
 
 /// Groups of one table before they are split.
 const SPLIT: usize = 16_384;
-const PARTS: usize = 64;
+pub(crate) const PARTS: usize = 64;
 /// Rows merged or scattered in one step.
-const STEP: usize = 2048;
+const STEP: usize = 1024;
 const SCATTER: usize = 4096;
+/// Rows of one part that are gathered before they are merged: the part's table then stays in cache for all of them.
+const GATHER: usize = 4096;
+
+/// Rows of each part.
+pub(crate) fn parts_of(keys: &[ArrayRef], rows: usize) -> Result<Vec<Vec<u32>>> {
+    let mut hashes = Vec::new();
+    hash_rows(keys, rows, &mut hashes)?;
+    let mut rows_of: Vec<Vec<u32>> = vec![Vec::new(); PARTS];
+    for (row, hash) in hashes.iter().enumerate() {
+        rows_of[(hash >> 32) as usize % PARTS].push(row as u32);
+    }
+    Ok(rows_of)
+}
+
+/// Rows of one part that are not merged yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    batches: Vec<Vec<ArrayRef>>,
+    rows: usize,
+}
 
 /// Groups and the state batches that are still to be merged into them.
 #[derive(Debug)]
 pub(crate) struct GroupMerge {
     parts: Vec<Groups>,
     pending: VecDeque<(Vec<ArrayRef>, usize, usize)>,
-    scattered: VecDeque<(usize, Vec<ArrayRef>)>,
+    /// By part, once the groups are spread.
+    waiting: Vec<Waiting>,
+    /// Parts with enough waiting rows.
+    full: VecDeque<usize>,
+    /// Rows that are being merged into a part, and how many of them are.
+    merging: Option<(usize, Vec<ArrayRef>, usize)>,
     limit: Option<u32>,
-    hashes: Vec<u64>,
     keys: usize,
     pending_rows: usize,
     /// Groups are spread over [`PARTS`] tables.
@@ -47,38 +71,14 @@ impl GroupMerge {
         Ok(GroupMerge {
             parts: vec![single],
             pending: VecDeque::new(),
-            scattered: VecDeque::new(),
+            waiting: Vec::new(),
+            full: VecDeque::new(),
+            merging: None,
             limit,
-            hashes: Vec::new(),
             keys: bound.keys.len(),
             pending_rows: 0,
             spread_parts: false,
         })
-    }
-
-    /// A merge of results some of which are spread already.
-    pub fn spread(bound: &BoundGroups) -> Result<GroupMerge> {
-        let mut merge = GroupMerge::new(bound, None)?;
-        merge.spread_parts = true;
-        merge.parts.clear();
-        for _ in 0..PARTS {
-            merge.parts.push(Groups::new(&bound.key_types, &bound.aggregates)?);
-        }
-        Ok(merge)
-    }
-
-    /// Nothing to merge and nothing to emit.
-    pub fn done() -> GroupMerge {
-        GroupMerge {
-            parts: Vec::new(),
-            pending: VecDeque::new(),
-            scattered: VecDeque::new(),
-            limit: None,
-            hashes: Vec::new(),
-            keys: 0,
-            pending_rows: 0,
-            spread_parts: false,
-        }
     }
 
     /// Takes key and state columns of `rows` groups.
@@ -89,22 +89,16 @@ impl GroupMerge {
         }
     }
 
-    /// Takes the states of a part of another spread merge.
-    pub fn push_part(&mut self, part: usize, columns: &[ArrayRef], rows: usize) {
-        for start in (0..rows).step_by(STEP) {
-            let slice = columns.iter().map(|c| c.slice(start, STEP.min(rows - start))).collect();
-            self.scattered.push_back((part, slice));
-        }
-    }
-
     /// Enough is pending for a step that pays.
     pub fn is_loaded(&self) -> bool {
-        !self.scattered.is_empty()
+        !self.full.is_empty()
+            || self.merging.is_some()
             || if !self.spread_parts { !self.pending.is_empty() } else { self.pending_rows >= SCATTER }
     }
 
+    /// No step is due before more groups come.
     pub fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.scattered.is_empty()
+        self.pending.is_empty() && self.full.is_empty() && self.merging.is_none()
     }
 
     /// Groups so far, without what is pending.
@@ -116,18 +110,28 @@ impl GroupMerge {
         self.parts.iter().any(Groups::limit_reached)
     }
 
-    /// Merges a bounded number of rows; true when nothing is pending.
+    /// Merges a bounded number of rows; true when no step is due.
     pub fn step(&mut self, bound: &BoundGroups) -> Result<bool> {
-        if let Some((part, columns)) = self.scattered.pop_front() {
-            let rows = columns[0].len();
-            self.parts[part].merge(&columns, rows)?;
+        if let Some((part, columns, done)) = self.merging.take() {
+            let rows = columns.first().map_or(0, |c| c.len());
+            let now = STEP.min(rows - done);
+            let slice: Vec<ArrayRef> = columns.iter().map(|c| c.slice(done, now)).collect();
+            self.parts[part].merge(&slice, now)?;
+            if done + now < rows {
+                self.merging = Some((part, columns, done + now));
+            }
             return Ok(self.is_idle());
+        }
+        if let Some(part) = self.full.pop_front() {
+            self.begin_part(part)?;
+            return Ok(false);
         }
         if !self.spread_parts && self.keys > 0 && self.limit.is_none() && self.parts[0].len() > SPLIT {
             let mut single = std::mem::replace(&mut self.parts, Vec::with_capacity(PARTS)).remove(0);
             for _ in 0..PARTS {
                 self.parts.push(Groups::new(&bound.key_types, &bound.aggregates)?);
             }
+            self.waiting.resize_with(PARTS, Waiting::default);
             self.spread_parts = true;
             let rows = single.len();
             self.pending_rows += rows;
@@ -152,15 +156,41 @@ impl GroupMerge {
             return Ok(true);
         }
         let slice = if slices.len() == 1 { slices.remove(0) } else { concat(&slices)? };
-        hash_rows(&slice[..self.keys], now, &mut self.hashes)?;
-        let mut rows_of: Vec<Vec<u32>> = vec![Vec::new(); PARTS];
-        for (row, hash) in self.hashes.iter().enumerate() {
-            rows_of[(hash >> 32) as usize % PARTS].push(row as u32);
-        }
-        for (part, rows) in rows_of.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-            self.scattered.push_back((part, take(&slice, &UInt32Array::from(rows))?));
+        for (part, rows) in parts_of(&slice[..self.keys], now)?.into_iter().enumerate() {
+            if rows.is_empty() {
+                continue;
+            }
+            let waiting = &mut self.waiting[part];
+            let due = waiting.rows < GATHER && waiting.rows + rows.len() >= GATHER;
+            waiting.rows += rows.len();
+            waiting.batches.push(take(&slice, &UInt32Array::from(rows))?);
+            if due {
+                self.full.push_back(part);
+            }
         }
         Ok(self.is_idle())
+    }
+
+    /// A step of the end, when no more groups come: true when all are merged.
+    pub fn settle_step(&mut self, bound: &BoundGroups) -> Result<bool> {
+        if !self.is_idle() {
+            self.step(bound)?;
+            return Ok(false);
+        }
+        match self.waiting.iter().position(|waiting| waiting.rows > 0) {
+            Some(part) => {
+                self.begin_part(part)?;
+                Ok(false)
+            }
+            None => Ok(true),
+        }
+    }
+
+    /// Joins up what waits for a part, to be merged next.
+    fn begin_part(&mut self, part: usize) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting[part]);
+        self.merging = Some((part, concat(&waiting.batches)?, 0));
+        Ok(())
     }
 
     /// Up to `rows` pending rows.
@@ -180,7 +210,7 @@ impl GroupMerge {
         if self.spread_parts { None } else { self.parts.first_mut() }
     }
 
-    /// States of the next part and its number of groups; `None` after the last. Call when idle.
+    /// States of the next part and its number of groups; `None` after the last. Call when settled.
     pub fn emit(&mut self) -> Result<Option<Emitted>> {
         let spread = self.spread_parts;
         match self.parts.pop() {

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::exec::bind::BoundSegment;
 use crate::exec::output::BoundOutput;
+use crate::exec::part_merge::PartMerge;
 use crate::exec::request::{LeafAnswer, LeafRequest, LeafStats};
 use crate::exec::worker::{Partial, Worker};
 use crate::memory::Budget;
@@ -10,7 +11,7 @@ use crate::rt::Shards;
 use crate::rt::task::{Class, Waker};
 use shard_plan::Registry;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Rows below which one shard does the whole query: waking a second one costs more than it saves.
 const ONE_SHARD_ROWS: u64 = 200_000;
@@ -53,6 +54,8 @@ pub(crate) struct Job {
     failed: Mutex<Option<Error>>,
     waiting: Mutex<Vec<Waker>>,
     pub partials: Mutex<Vec<Partial>>,
+    /// Many groups, on their way to being merged by all workers.
+    pub merge: OnceLock<PartMerge>,
     pub stats: Mutex<LeafStats>,
     remaining: AtomicUsize,
     reply: flume::Sender<Result<LeafAnswer>>,
@@ -93,8 +96,8 @@ impl Job {
             Some(error) => Err(error),
             None => outcome,
         };
-        // The caller may have gone; then nobody needs the answer.
-        let _ = self.reply.send(outcome);
+        // The caller may have gone, or another worker's failure came first; then nobody needs this one.
+        let _ = self.reply.try_send(outcome);
     }
 }
 
@@ -167,6 +170,7 @@ impl Shards {
             failed: Mutex::new(None),
             waiting: Mutex::new(Vec::new()),
             partials: Mutex::new(Vec::new()),
+            merge: OnceLock::new(),
             stats: Mutex::new(stats),
             remaining: AtomicUsize::new(workers),
             reply,

@@ -24,6 +24,7 @@ pub(crate) mod indexes;
 pub(crate) mod job;
 pub(crate) mod masks;
 pub(crate) mod output;
+mod part_merge;
 pub(crate) mod piece;
 pub(crate) mod predicate;
 pub mod request;

@@ -8,13 +8,14 @@ use crate::exec::filter::{Input, Node};
 use crate::exec::groups::{self, Emitted, GroupMerge};
 use crate::exec::job::{Job, Slot, lock};
 use crate::exec::output::{BoundGroups, BoundOutput};
+use crate::exec::part_merge::Merging;
 use crate::exec::piece::Piece;
 use crate::exec::request::LeafStats;
 use crate::exec::selection::{self, SHORTEST, Selection, VECTOR, Vector};
 use crate::kernels::{Simd, count_ones};
 use crate::memory;
 use crate::rt::task::{Progress, Slice, Work};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::ArrayRef;
 use shard_plan::sort::TopK;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -56,7 +57,11 @@ pub(super) enum State {
     Scan,
     Flush,
     Emit(Vec<Emitted>),
-    Merge { merge: GroupMerge, batches: Vec<RecordBatch> },
+    /// The last worker merges what the others left.
+    Merge(GroupMerge),
+    /// Waits until the last worker has put many groups together for all to merge.
+    Await,
+    Parts(Option<Merging>),
     Done,
 }
 
@@ -78,6 +83,8 @@ pub(crate) struct Worker {
     vector: usize,
     output_columns: Vec<usize>,
     pub(super) left: bool,
+    /// Its groups were so many that they are spread over parts.
+    pub(super) spread: bool,
 }
 
 impl Worker {
@@ -108,6 +115,7 @@ impl Worker {
             vector: if slow { SLOW_START } else { VECTOR },
             output_columns,
             left: false,
+            spread: false,
             job,
         })
     }
@@ -146,16 +154,28 @@ impl Worker {
                 }
                 State::Flush => {
                     if self.flush()? {
-                        return Ok(self.leave());
+                        return Ok(self.leave(slice));
                     }
                 }
                 State::Emit(_) => {
                     if self.emit()? {
-                        return Ok(self.leave());
+                        return Ok(self.leave(slice));
                     }
                 }
-                State::Merge { .. } => {
+                State::Merge(_) => {
                     if self.merge()? {
+                        return Ok(Progress::Done);
+                    }
+                }
+                State::Await if self.job.merge.get().is_none() => {
+                    self.job.wait(slice.waker());
+                    if self.job.merge.get().is_none() && !self.job.has_failed() {
+                        return Ok(Progress::Waiting);
+                    }
+                }
+                State::Await => self.state = State::Parts(None),
+                State::Parts(_) => {
+                    if self.merge_parts()? {
                         return Ok(Progress::Done);
                     }
                 }
@@ -170,7 +190,7 @@ impl Worker {
     fn operator(&self) -> &'static str {
         match (&self.state, &self.sink) {
             (State::Bind(..), _) => "bind",
-            (State::Merge { .. }, _) => "merge",
+            (State::Merge(_) | State::Await | State::Parts(_), _) => "merge",
             (_, Sink::Rows { .. }) => "rows",
             (_, Sink::Top(_)) => "order by",
             (_, Sink::Groups { .. }) => "group by",
@@ -551,6 +571,16 @@ impl Work for Worker {
         };
         self.stats.cpu_nanos += started.elapsed().as_nanos() as u64;
         progress
+    }
+
+    fn name(&self) -> &'static str {
+        match (&self.state, &self.sink) {
+            (State::Next, Sink::Groups { .. }) => "hand groups over",
+            (State::Scan, _) => "scan",
+            (State::Flush, _) => "flush",
+            (State::Emit(_), _) => "emit",
+            _ => self.operator(),
+        }
     }
 }
 

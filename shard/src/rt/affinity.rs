@@ -16,16 +16,39 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Makes the calling thread a batch thread of that niceness (E-15: on few cores the edge comes first).
-pub(crate) fn yield_to_edge(nice: i32) -> io::Result<()> {
-    // SAFETY: an all-zero `sched_param` is priority 0, the only one that SCHED_BATCH takes.
-    let param: libc::sched_param = unsafe { std::mem::zeroed() };
-    // SAFETY: `param` outlives the call; pid 0 is the calling thread.
-    if unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &param) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: plain system call; on Linux `who` 0 is the calling thread.
-    if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) } != 0 {
+/// `struct sched_attr` of sched_setattr(2), in its first version.
+#[repr(C)]
+struct SchedAttr {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+/// The shortest time slice that Linux takes, in nanoseconds.
+const SHORTEST_SLICE: u64 = 100_000;
+
+/// Puts the calling thread behind threads of normal priority (E-15): SCHED_BATCH, `nice`, and a slice of 100 µs.
+///
+/// Without the short slice a thread that wakes up on this one's CPU waits for milliseconds, whatever its priority: since
+/// Linux 6.6 a running thread keeps the CPU to the end of its slice. Kernels before 6.12 ignore the slice.
+pub fn yield_to_edge(nice: i32) -> io::Result<()> {
+    let attr = SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        policy: libc::SCHED_BATCH as u32,
+        flags: 0,
+        nice,
+        priority: 0,
+        runtime: SHORTEST_SLICE,
+        deadline: 0,
+        period: 0,
+    };
+    // SAFETY: `attr` outlives the call and says its own size; pid 0 is the calling thread.
+    if unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())

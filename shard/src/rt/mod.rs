@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use task::{Class, Work};
 
-pub use affinity::usable_cpus;
+pub use affinity::{usable_cpus, yield_to_edge};
 
 /// Which executor runs the shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,7 +1,11 @@
-//! Which work of a shard runs next: classes by weight, inside a class the newcomer first, then round robin.
+//! Which work of a shard runs next: lanes by weight, inside a lane the newcomer first, then round robin.
 //!
-//! Each class has a virtual time that advances by its running time divided by its weight; the ready class that is
-//! furthest behind runs. A class that was idle starts at the present, so that it cannot save up a burst.
+//! Queries start in the lane with the greatest weight and sink to the next one when they have used its time, so that a
+//! small query passes between the slices of long ones and no query starves (multi-level feedback: Corbató, Merwin-Daggett
+//! and Daley, 1962). Loads and verifications have a lane each.
+//!
+//! Each lane has a virtual time that advances by its running time divided by its weight; the ready lane that is furthest
+//! behind runs. A lane that was idle starts at the present, so that it cannot save up a burst.
 
 use crate::io::ReadQueue;
 use crate::rt::Inbox;
@@ -9,23 +13,53 @@ use crate::rt::metrics::ShardMetrics;
 use crate::rt::task::{Class, Progress, SLICE, SLICE_MAX, Slice, Work};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 struct Task {
     id: u64,
+    lane: usize,
+    /// Time that it has run.
+    used: Duration,
     work: Box<dyn Work>,
 }
 
-#[derive(Default)]
-struct Queue {
+struct Lane {
+    weight: u64,
+    /// A query that has run for longer sinks to the next lane.
+    until: Duration,
     ready: VecDeque<Task>,
     virtual_time: u64,
 }
 
+impl Lane {
+    fn new(weight: u64, until: Duration) -> Lane {
+        Lane { weight, until, ready: VecDeque::new(), virtual_time: 0 }
+    }
+}
+
+/// Lanes of queries, then one of each other class.
+fn lanes() -> [Lane; 5] {
+    [
+        Lane::new(2000, Duration::from_millis(2)),
+        Lane::new(300, Duration::from_millis(30)),
+        Lane::new(70, Duration::MAX),
+        Lane::new(10, Duration::MAX),
+        Lane::new(5, Duration::MAX),
+    ]
+}
+
+fn first_lane(class: Class) -> usize {
+    match class {
+        Class::Query => 0,
+        Class::Load => 3,
+        Class::Verify => 4,
+    }
+}
+
 pub(crate) struct Scheduler {
     shard: usize,
-    classes: [Queue; Class::COUNT],
-    waiting: HashMap<u64, (Class, Task)>,
+    lanes: [Lane; 5],
+    waiting: HashMap<u64, Task>,
     /// The task that runs now was woken meanwhile: it must not fall asleep.
     woken: bool,
     running: Option<u64>,
@@ -33,59 +67,45 @@ pub(crate) struct Scheduler {
     metrics: Arc<ShardMetrics>,
 }
 
-const CLASSES: [Class; Class::COUNT] = [Class::Query, Class::Load, Class::Verify];
-
 impl Scheduler {
     pub(crate) fn new(shard: usize, metrics: Arc<ShardMetrics>) -> Scheduler {
-        Scheduler {
-            shard,
-            classes: Default::default(),
-            waiting: HashMap::new(),
-            woken: false,
-            running: None,
-            next_id: 0,
-            metrics,
-        }
+        Scheduler { shard, lanes: lanes(), waiting: HashMap::new(), woken: false, running: None, next_id: 0, metrics }
     }
 
     pub(crate) fn submit(&mut self, class: Class, work: Box<dyn Work>) {
         let id = self.next_id;
         self.next_id += 1;
-        self.enter(class, Task { id, work }, true);
+        self.enter(Task { id, lane: first_lane(class), used: Duration::ZERO, work }, true);
     }
 
-    fn enter(&mut self, class: Class, task: Task, first: bool) {
-        let present = self.classes.iter().filter(|q| !q.ready.is_empty()).map(|q| q.virtual_time).min();
-        let queue = &mut self.classes[class.index()];
-        if queue.ready.is_empty() {
-            queue.virtual_time = queue.virtual_time.max(present.unwrap_or(0));
+    fn enter(&mut self, task: Task, first: bool) {
+        let present = self.lanes.iter().filter(|lane| !lane.ready.is_empty()).map(|lane| lane.virtual_time).min();
+        let lane = &mut self.lanes[task.lane];
+        if lane.ready.is_empty() {
+            lane.virtual_time = lane.virtual_time.max(present.unwrap_or(0));
         }
-        if first { queue.ready.push_front(task) } else { queue.ready.push_back(task) }
+        if first { lane.ready.push_front(task) } else { lane.ready.push_back(task) }
     }
 
     pub(crate) fn wake(&mut self, id: u64) {
         if self.running == Some(id) {
             self.woken = true;
-        } else if let Some((class, task)) = self.waiting.remove(&id) {
-            self.enter(class, task, false);
+        } else if let Some(task) = self.waiting.remove(&id) {
+            self.enter(task, false);
         }
     }
 
     #[cfg(test)]
     fn has_ready(&self) -> bool {
-        self.classes.iter().any(|q| !q.ready.is_empty())
+        self.lanes.iter().any(|lane| !lane.ready.is_empty())
     }
 
     /// Runs one slice; false when nothing is ready.
     pub(crate) fn run_one(&mut self, inbox: &Inbox, reads: &dyn ReadQueue) -> bool {
-        let Some(class) = CLASSES
-            .into_iter()
-            .filter(|c| !self.classes[c.index()].ready.is_empty())
-            .min_by_key(|c| self.classes[c.index()].virtual_time)
-        else {
+        let ready = self.lanes.iter_mut().filter(|lane| !lane.ready.is_empty());
+        let Some(mut task) = ready.min_by_key(|lane| lane.virtual_time).and_then(|lane| lane.ready.pop_front()) else {
             return false;
         };
-        let Some(mut task) = self.classes[class.index()].ready.pop_front() else { return false };
         self.running = Some(task.id);
         self.woken = false;
         let start = Instant::now();
@@ -94,22 +114,35 @@ impl Scheduler {
         let took = start.elapsed();
         self.running = None;
         self.metrics.slice(took);
-        debug_assert!(took <= SLICE_MAX * 20, "E-16: a slice of {class:?} ran {took:?} without looking at the clock");
+        debug_assert!(
+            took <= SLICE_MAX * 20,
+            "E-16: a slice of {} ran {took:?} without looking at the clock",
+            task.work.name()
+        );
         if took > SLICE_MAX {
-            tracing::trace!(shard = self.shard, micros = took.as_micros() as u64, "slice overran");
+            tracing::trace!(
+                shard = self.shard,
+                work = task.work.name(),
+                micros = took.as_micros() as u64,
+                "slice overran"
+            );
         }
-        let queue = &mut self.classes[class.index()];
-        queue.virtual_time += (took.as_nanos() as u64).max(1) * 100 / class.weight();
+        task.used += took;
+        let lane = &mut self.lanes[task.lane];
+        lane.virtual_time += (took.as_nanos() as u64).max(1) * 100 / lane.weight;
+        let sinks = task.used > lane.until;
         match progress {
             Progress::Done => {}
-            Progress::Again => queue.ready.push_back(task),
-            Progress::Waiting => {
-                if self.woken {
-                    queue.ready.push_back(task);
-                } else {
-                    self.waiting.insert(task.id, (class, task));
-                }
+            Progress::Waiting if !self.woken => {
+                task.lane += usize::from(sinks);
+                self.waiting.insert(task.id, task);
             }
+            Progress::Again | Progress::Waiting if sinks => {
+                task.lane += 1;
+                self.enter(task, false);
+            }
+            // Not by `enter`: the lane was not idle, its time is right as it is.
+            Progress::Again | Progress::Waiting => lane.ready.push_back(task),
         }
         true
     }
@@ -123,6 +156,10 @@ mod tests {
 
     struct Spin(Arc<AtomicU64>, u64);
     impl Work for Spin {
+        fn name(&self) -> &'static str {
+            "spin"
+        }
+
         fn run(&mut self, slice: &Slice<'_>) -> Progress {
             while !slice.expired() {
                 std::hint::spin_loop();
@@ -141,16 +178,48 @@ mod tests {
         scheduler.submit(Class::Query, Box::new(Spin(query.clone(), u64::MAX)));
         scheduler.submit(Class::Load, Box::new(Spin(load.clone(), 1000)));
         scheduler.submit(Class::Verify, Box::new(Spin(verify.clone(), 1000)));
-        for _ in 0..850 {
+        for _ in 0..4000 {
             assert!(scheduler.run_one(&inbox, &NoReads));
         }
         let [q, l, v] = [&query, &load, &verify].map(|c| c.load(Ordering::Relaxed));
         assert!(q > l && l > v && v > 0, "{q} {l} {v}");
-        assert!(q * 2 > 850, "queries hold most of a busy shard: {q} of 850");
+        assert!(q * 2 > 4000, "queries hold most of a busy shard: {q} of 4000");
+    }
+
+    #[test]
+    fn a_small_query_passes_between_slices_of_long_ones_and_starves_none() {
+        let (inbox, _receiver) = inbox();
+        let mut scheduler = Scheduler::new(0, Arc::default());
+        let long = Arc::new(AtomicU64::new(0));
+        scheduler.submit(Class::Query, Box::new(Spin(long.clone(), u64::MAX)));
+        // Longer than the first lanes last.
+        while long.load(Ordering::Relaxed) < 800 {
+            scheduler.run_one(&inbox, &NoReads);
+        }
+        let small = Arc::new(AtomicU64::new(0));
+        scheduler.submit(Class::Query, Box::new(Spin(small.clone(), 20)));
+        let before = long.load(Ordering::Relaxed);
+        while small.load(Ordering::Relaxed) < 20 {
+            scheduler.run_one(&inbox, &NoReads);
+        }
+        let between = long.load(Ordering::Relaxed) - before;
+        assert!(between <= 3, "{between} slices of the long query ran before 20 of the small one");
+        // A stream of small ones leaves the long one a share.
+        for _ in 0..200 {
+            scheduler.submit(Class::Query, Box::new(Spin(small.clone(), 5)));
+            for _ in 0..6 {
+                scheduler.run_one(&inbox, &NoReads);
+            }
+        }
+        assert!(long.load(Ordering::Relaxed) > before + between + 20);
     }
 
     struct Nap(Arc<AtomicU64>);
     impl Work for Nap {
+        fn name(&self) -> &'static str {
+            "nap"
+        }
+
         fn run(&mut self, _: &Slice<'_>) -> Progress {
             if self.0.fetch_add(1, Ordering::Relaxed) == 1 { Progress::Done } else { Progress::Waiting }
         }

@@ -9,22 +9,12 @@ pub const SLICE: Duration = Duration::from_micros(50);
 /// A slice longer than this is an overrun: counted, and an assertion failure in debug builds.
 pub const SLICE_MAX: Duration = Duration::from_micros(500);
 
-/// Who waits for the work. Weights are shares of a busy shard; unused time is lent to the others.
+/// Who waits for the work; the scheduler gives each its share of a busy shard and lends unused time to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     Query,
     Load,
     Verify,
-}
-
-impl Class {
-    pub(crate) const COUNT: usize = 3;
-    pub(crate) const fn index(self) -> usize {
-        self as usize
-    }
-    pub(crate) const fn weight(self) -> u64 {
-        [70, 10, 5][self as usize]
-    }
 }
 
 /// What a slice ended with.
@@ -42,6 +32,9 @@ pub enum Progress {
 pub trait Work: Send {
     /// Runs until shortly after [`Slice::expired`].
     fn run(&mut self, slice: &Slice<'_>) -> Progress;
+
+    /// What it does now, for people who look at slices that took too long.
+    fn name(&self) -> &'static str;
 }
 
 /// The running slice.

@@ -1,7 +1,7 @@
 //! One plan, one answer: whatever holds the bytes, however many shards, wherever segments and blocks are cut.
 
 use crate::model::{answered, columns, expected};
-use crate::plans::Plans;
+use crate::plans::{Plans, aggregate};
 use crate::table::{Rng, Table};
 use crate::{registry, shards};
 use proptest::prelude::*;
@@ -238,4 +238,43 @@ fn masks_of_short_vectors_have_no_bits_past_the_end() {
         assert_eq!(selection::first(len).iter().map(|w| w.count_ones() as usize).sum::<usize>(), len);
     }
     assert!(registry().aggregate("count").is_some());
+}
+
+/// More groups than one table holds: they are spread over parts, and every worker merges some of them.
+#[test]
+fn very_many_groups_are_merged_by_all_workers() {
+    let table = Table::random(77, 90_000);
+    let plans = Plans { table: &table, rng: Rng::new(1), params: vec![] };
+    for (shards, keys) in all_shards().iter().zip([vec!["ts"], vec!["ts", "s"], vec!["ts"], vec!["ts", "i"]]) {
+        let dir = tempfile::tempdir().unwrap();
+        // Every second segment once more: those groups come from several workers.
+        let once = cut(&table, 6, 2048, Residency::Resident, shards, dir.path());
+        let mut segments = once.segments.clone();
+        segments.extend(once.segments.iter().step_by(2).cloned());
+        let plan = LeafPlan {
+            table: "t".into(),
+            columns: table.references(true),
+            filter: None,
+            output: Output::Groups {
+                keys: keys.iter().map(|k| plans.column(k)).collect(),
+                aggregates: vec![aggregate("count", vec![], None), aggregate("sum", vec![plans.column("l")], None)],
+                limit: None,
+            },
+            options: Default::default(),
+        };
+        let request = LeafRequest::new(Arc::new(plan.clone()), Arc::from([]), TableSnapshot::new(segments));
+        let answer = shards.run_blocking(request).unwrap();
+        let groups: usize = answer.batches.iter().map(|b| b.num_rows()).sum();
+        let found = answered(&plan, &answer);
+        assert_eq!(groups, found.len(), "a group came twice");
+        let mut twice = expected(&table, &plan, &[]);
+        assert_eq!(found.len(), twice.len());
+        // Keys and their number agree; counts say which segments were there twice.
+        let key = |line: &String| line.split(" # ").next().unwrap_or_default().to_owned();
+        let count = |line: &String| line.split(" # ").nth(1).unwrap_or_default().to_owned();
+        twice.sort();
+        assert_eq!(found.iter().map(key).collect::<Vec<_>>(), twice.iter().map(key).collect::<Vec<_>>());
+        assert!(found.iter().zip(&twice).any(|(f, t)| count(f) != count(t)));
+        assert!(found.iter().zip(&twice).any(|(f, t)| f == t));
+    }
 }

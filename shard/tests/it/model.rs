@@ -165,7 +165,14 @@ pub fn answered(plan: &LeafPlan, answer: &LeafAnswer) -> Rows {
             for batch in &answer.batches {
                 merger.push(batch.columns()).unwrap();
             }
-            let columns = merger.finish().unwrap();
+            let mut finished = Vec::new();
+            merger
+                .finish(|columns, _| {
+                    finished.push(columns);
+                    Ok(())
+                })
+                .unwrap();
+            let columns = shard_plan::sort::concat(&finished).unwrap();
             let groups = columns.first().map_or(0, |c| c.len());
             let mut rows: Rows = (0..groups)
                 .map(|row| {

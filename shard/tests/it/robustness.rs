@@ -227,6 +227,10 @@ fn a_dead_shard_says_why() {
     use shard::rt::task::{Class, Progress, Slice, Work};
     struct Dies;
     impl Work for Dies {
+        fn name(&self) -> &'static str {
+            "dies"
+        }
+
         fn run(&mut self, _: &Slice<'_>) -> Progress {
             panic!("on purpose");
         }

@@ -139,7 +139,7 @@ impl LeafRunner for World {
                 num_servers_responded: 1,
                 ..LeafStats::default()
             };
-            Ok(LeafAnswer { batches, stats })
+            Ok(LeafAnswer { batches, merged: false, stats })
         })
     }
 }
