@@ -19,7 +19,7 @@ use crate::intern::Interner;
 use crate::json::JsonReader;
 use crate::parquet::ParquetReader;
 use crate::progress::{Cancel, OnProgress, Phase, Progress};
-use crate::reject::{OnError, Rejects};
+use crate::reject::{self, OnError, Rejects};
 use crate::source::{Format, Source};
 
 /// How a job runs. What the segments hold depends on `sort`, `rows_per_segment`, `names`, `identity` and `read` only.
@@ -204,6 +204,9 @@ impl IngestJob {
                     "table config: ingestionConfig.{key} is not supported yet; remove it, or transform the rows first"
                 )));
             }
+        }
+        if let OnError::Reject { file } = &self.options.on_error {
+            self.sources.iter().try_for_each(|source| reject::check_is_not(file, source))?;
         }
         if self.options.rows_per_segment.is_some_and(|n| n == 0 || n >= u64::from(u32::MAX)) {
             return Err(Error::Option {

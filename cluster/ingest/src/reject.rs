@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::batch::BadRow;
 use crate::error::{Error, Result};
+use crate::source::Source;
 
 /// What happens to a row that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +19,19 @@ pub enum OnError {
     Fail,
     /// It goes to this file, one JSON object a line with the reason, and is counted. The file is made with its first row.
     Reject { file: PathBuf },
+}
+
+/// Making the reject file empties what is there: it must not be a file that is being read.
+pub(crate) fn check_is_not(file: &Path, source: &Source) -> Result<()> {
+    let same = match (std::fs::metadata(file), std::fs::metadata(&source.path)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    };
+    if same {
+        Err(Error::file(&source.name, "would be overwritten by the rejected rows; name another file for them"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Longest part of a bad row that is kept.

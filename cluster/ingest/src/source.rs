@@ -59,6 +59,14 @@ impl Source {
     /// A file that messages call `name`; `format` overrules what the name's ending says.
     pub fn named(path: impl Into<PathBuf>, name: &str, format: Option<Format>) -> Result<Self> {
         let path = path.into();
+        // Each file is read several times: looked at for its types, hashed, then built.
+        if let Ok(meta) = std::fs::metadata(&path)
+            && !meta.is_file()
+        {
+            let what =
+                if meta.is_dir() { "is a folder, not a file" } else { "is a pipe or a device, not a regular file" };
+            return Err(Error::file(name, what));
+        }
         let (stem, mut compression) = split_compression(name);
         let format = match format {
             Some(format) => format,
@@ -84,10 +92,7 @@ impl Source {
     pub(crate) fn open(&self, consumed: &Arc<AtomicU64>) -> Result<Input> {
         let file = File::open(&self.path).map_err(Error::io("cannot open", &self.path))?;
         let meta = file.metadata().map_err(Error::io("cannot read", &self.path))?;
-        if meta.is_dir() {
-            return Err(Error::file(&self.name, "is a folder, not a file"));
-        }
-        if meta.is_file() && meta.len() == 0 {
+        if meta.len() == 0 {
             return Err(Error::file(&self.name, "the file is empty (0 bytes)"));
         }
         let raw = Counted { inner: file, consumed: Arc::clone(consumed) };

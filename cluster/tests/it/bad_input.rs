@@ -136,6 +136,34 @@ fn files_that_cannot_be_loaded() {
     assert_eq!(node.count("t"), Some(100));
 }
 
+#[test]
+fn files_that_are_not_files() {
+    let node = node();
+    let said = node.ingest_failure(node.folder(), "bad", &[]);
+    assert!(said.contains("folder"), "{said}");
+    // A pipe has nothing to give a second time.
+    let pipe = node.folder().join("pipe.csv");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let said = node.ingest_failure(&pipe, "bad", &[]);
+    assert!(said.contains("pipe.csv") && said.contains("not a regular file"), "{said}");
+}
+
+#[test]
+fn rejected_rows_do_not_overwrite_what_is_read() {
+    let node = node();
+    let content = "id,name\n1,a\n2\n";
+    let file = node.file("rows.csv", content);
+    let link = node.folder().join("link.csv");
+    std::fs::hard_link(&file, &link).unwrap();
+    for rejects in [&file, &link] {
+        let said = node.ingest_failure(&file, "new", &["--on-error", &format!("reject={}", rejects.display())]);
+        assert!(said.contains("overwritten"), "{said}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
+    }
+    assert_eq!(node.get("/tables").ok(), json!({"tables": ["t"]}));
+}
+
 /// The first half of a gzip file.
 fn gzip_cut() -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
