@@ -45,6 +45,7 @@ impl From<controller::Error> for ApiError {
             Error::Invalid(_) | Error::Document(_) | Error::Segment { .. } | Error::Ingest(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Error::Forbidden(_) => StatusCode::FORBIDDEN,
             Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,10 +1,11 @@
 //! The node as Pinot's instances, tenants, databases and cluster.
 
+use super::extract::Path;
 use super::{ApiError, AppState};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use cluster_types::TableName;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// All instances
@@ -68,11 +69,4 @@ pub async fn databases(State(app): State<AppState>) -> Json<BTreeSet<String>> {
 #[utoipa::path(get, path = "/cluster/info", tag = "Cluster", responses((status = 200, description = "`{\"clusterName\"}`")))]
 pub async fn cluster_info(State(app): State<AppState>) -> Json<Value> {
     Json(json!({"clusterName": "gamay", "clusterId": app.controller.state().cluster().to_string()}))
-}
-
-/// Cluster configs
-#[utoipa::path(get, path = "/cluster/configs", tag = "Cluster", responses((status = 200, description = "`{key: value}`")))]
-pub async fn cluster_configs(State(app): State<AppState>) -> Json<Value> {
-    let state = app.controller.state();
-    Json(Value::Object(state.configs().map(|(key, value)| (key.to_owned(), Value::from(value))).collect::<Map<_, _>>()))
 }

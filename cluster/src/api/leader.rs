@@ -1,8 +1,9 @@
 //! Lead controllers: Pinot's resource of 24 partitions, all led by this node.
 
+use super::extract::Path;
 use super::{ApiError, AppState};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use cluster_types::TableName;
 use serde_json::{Map, Value, json};
 

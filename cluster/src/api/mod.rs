@@ -7,7 +7,9 @@
 
 pub mod app;
 pub mod brokers;
+pub mod cluster_configs;
 pub mod error;
+pub mod extract;
 pub mod health;
 pub mod ingest;
 pub mod instances;
@@ -16,6 +18,7 @@ pub mod openapi;
 pub mod parameters;
 pub mod query;
 pub mod receive;
+pub mod reload;
 pub mod router;
 pub mod routing;
 pub mod running;
@@ -23,6 +26,7 @@ pub mod schemas;
 pub mod segment_metadata;
 pub mod segments;
 pub mod table_configs;
+pub mod table_metadata;
 pub mod table_views;
 pub mod tables;
 pub mod uploads;

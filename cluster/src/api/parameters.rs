@@ -54,6 +54,46 @@ pub fn in_database(name: &str, headers: &HeaderMap) -> Result<String, ApiError> 
     Ok(parsed.to_string())
 }
 
+/// Pairs of a query string; a part that is not UTF-8 once decoded is left out.
+pub fn pairs(query: Option<&str>) -> Vec<(String, String)> {
+    let decode = |text: &str| {
+        let text = text.replace('+', " ");
+        let bytes = text.as_bytes();
+        let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+        while at < bytes.len() {
+            let hex =
+                bytes.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+            match (bytes[at], hex) {
+                (b'%', Some(byte)) => {
+                    out.push(byte);
+                    at += 3;
+                }
+                (byte, _) => {
+                    out.push(byte);
+                    at += 1;
+                }
+            }
+        }
+        String::from_utf8(out).ok()
+    };
+    let parts = query.unwrap_or_default().split('&').filter(|part| !part.is_empty());
+    parts
+        .filter_map(|part| {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            Some((decode(key)?, decode(value)?))
+        })
+        .collect()
+}
+
+/// The values of `columns`, which may be repeated: names, or `*` for all.
+pub fn asked_columns(query: Option<&str>) -> Vec<String> {
+    pairs(query)
+        .into_iter()
+        .filter(|(key, value)| key == "columns" && !value.is_empty())
+        .map(|(_, value)| value)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +114,13 @@ mod tests {
         assert_eq!(parse_type(Some("offline")).unwrap(), Some(TableType::Offline));
         assert_eq!(parse_type(Some("")).unwrap(), None);
         assert!(parse_type(Some("hybrid")).is_err());
+    }
+
+    #[test]
+    fn a_query_string_is_decoded() {
+        let expected = [("columns", "*"), ("columns", "a b"), ("x", "ü"), ("y", ""), ("z", "100%")];
+        let expected = expected.map(|(k, v)| (k.to_owned(), v.to_owned()));
+        assert_eq!(pairs(Some("columns=*&columns=a+b&x=%C3%BC&&y&z=100%&bad=%FF")), expected);
+        assert!(pairs(None).is_empty());
     }
 }

@@ -2,8 +2,8 @@
 
 use super::openapi::{self, Document};
 use super::{
-    AppState, brokers, error, health, ingest, instances, leader, query, routing, running, schemas, segment_metadata,
-    segments, table_configs, table_views, tables, uploads,
+    AppState, brokers, cluster_configs, error, health, ingest, instances, leader, query, reload, routing,
+    running, schemas, segment_metadata, segments, table_configs, table_metadata, table_views, tables, uploads,
 };
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -42,10 +42,12 @@ pub fn controller(app: AppState) -> Router {
         .routes(routes!(tables::state, tables::set_state))
         .routes(routes!(tables::schema))
         .routes(routes!(table_views::size))
-        .routes(routes!(table_views::metadata))
+        .routes(routes!(table_metadata::metadata))
         .routes(routes!(table_views::ideal_state))
         .routes(routes!(table_views::external_view))
         .routes(routes!(table_views::segments_status))
+        .routes(routes!(table_views::stats))
+        .routes(routes!(table_views::servers))
         .routes(routes!(table_views::instances))
         .routes(routes!(brokers::live))
         .routes(routes!(brokers::live_of_table))
@@ -66,6 +68,7 @@ pub fn controller(app: AppState) -> Router {
         .routes(routes!(table_configs::validate))
         .routes(routes!(table_configs::get, table_configs::update, table_configs::drop))
         .routes(routes!(segments::list, segments::drop_all))
+        .routes(routes!(segments::select))
         .routes(routes!(segments::drop_listed))
         .routes(routes!(segments::push).layer(DefaultBodyLimit::disable()))
         .routes(routes!(segments::push_v1).layer(DefaultBodyLimit::disable()))
@@ -74,19 +77,25 @@ pub fn controller(app: AppState) -> Router {
         .routes(routes!(segment_metadata::crc))
         .routes(routes!(segment_metadata::zk_metadata))
         .routes(routes!(segment_metadata::one))
+        .routes(routes!(reload::table))
+        .routes(routes!(reload::table_v1))
+        .routes(routes!(reload::segment))
+        .routes(routes!(reload::status))
         .routes(routes!(uploads::begin))
         .routes(routes!(uploads::reserve))
         .routes(routes!(uploads::send).layer(DefaultBodyLimit::disable()))
         .routes(routes!(uploads::commit))
         .routes(routes!(uploads::cancel))
         .routes(routes!(ingest::from_file).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(ingest::from_uri))
         .routes(routes!(instances::list))
         .routes(routes!(instances::live))
         .routes(routes!(instances::get))
         .routes(routes!(instances::tenants))
         .routes(routes!(instances::databases))
         .routes(routes!(instances::cluster_info))
-        .routes(routes!(instances::cluster_configs))
+        .routes(routes!(cluster_configs::list, cluster_configs::set))
+        .routes(routes!(cluster_configs::drop))
         .routes(routes!(leader::tables))
         .routes(routes!(leader::table))
         .routes(routes!(health::admin))

@@ -1,10 +1,11 @@
 //! What a broker knows of routes: read by Trino and Spark.
 
-use super::segment_metadata::parameters;
+use super::extract::Path;
+use super::parameters::pairs;
 use super::{ApiError, AppState};
 use crate::controller::tables::no_table;
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use serde_json::{Map, Value, json};
 
 /// Which server a broker asks for which segments of a table
@@ -34,7 +35,7 @@ fn routes(app: &AppState, name: &str) -> Result<Value, ApiError> {
 #[utoipa::path(get, path = "/debug/routingTable/sql", tag = "Routing", params(("query" = String, Query)),
     responses((status = 200, description = "as for a table"), (status = 404, description = "no such table")))]
 pub async fn sql(State(app): State<AppState>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
-    let sql = parameters(query.as_deref()).into_iter().find(|(key, _)| key == "query").map(|(_, value)| value);
+    let sql = pairs(query.as_deref()).into_iter().find(|(key, _)| key == "query").map(|(_, value)| value);
     let sql = sql.ok_or_else(|| ApiError::bad_request("the request has no parameter `query`"))?;
     let tables = app.broker.tables_of(&sql).await.map_err(|e| ApiError::bad_request(e.to_string()))?;
     let mut answer = Map::new();

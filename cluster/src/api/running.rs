@@ -1,8 +1,9 @@
 //! The queries that run now: listed and cancelled, at the broker and through the controller.
 
+use super::extract::{Path, Query};
 use super::{ApiError, AppState};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams;

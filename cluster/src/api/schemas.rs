@@ -1,10 +1,11 @@
 //! `/schemas`: list, make, replace, drop, check.
 
+use super::extract::{Path, Query};
 use super::parameters::in_database;
 use super::tables::config_value;
 use super::{ApiError, AppState, receive};
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use cluster_types::Schema;
 use serde::Deserialize;

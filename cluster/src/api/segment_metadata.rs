@@ -1,11 +1,11 @@
 //! What a segment is made of, under Pinot's keys.
 
-use super::parameters::{TypeParameter, in_database};
+use super::extract::{Path, Tables};
+use super::parameters::{TypeParameter, asked_columns, in_database};
 use super::{ApiError, AppState};
-use crate::controller::push;
 use crate::segment_value;
 use axum::Json;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use cluster_catalog::{Segment, Table};
 use segfmt::RegionKind;
@@ -15,17 +15,9 @@ use serde_json::{Map, Value, json};
 /// Metadata of all segments of a table, by name
 #[utoipa::path(get, path = "/segments/{tableName}/metadata", tag = "Segment", params(("tableName" = String, Path), TypeParameter),
     responses((status = 200, description = "`{segment: {...}}`"), (status = 404, description = "no such table")))]
-pub async fn all(
-    State(app): State<AppState>,
-    Path(name): Path<String>,
-    Query(parameter): Query<TypeParameter>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    let tables = app.controller.tables_named(&in_database(&name, &headers)?, parameter.parse()?)?;
-    let rows = tables.iter().flat_map(|table| table.segments().map(move |segment| (table, segment)));
-    Ok(Json(Value::Object(
-        rows.map(|(table, segment)| (segment.name.to_string(), Value::Object(summary(table, segment)))).collect(),
-    )))
+pub async fn all(tables: Tables) -> Json<Value> {
+    let rows = tables.segments().map(|(table, segment)| (segment.name.to_string(), summary(table, segment).into()));
+    Json(Value::Object(rows.collect()))
 }
 
 /// Metadata of a segment; `columns=*` or `columns=a&columns=b` adds what its footer says of columns
@@ -40,15 +32,13 @@ pub async fn one(
 ) -> Result<Json<Value>, ApiError> {
     let (table, segment) = app.segment(&in_database(&table, &headers)?, &segment)?;
     let mut answer = summary(&table, &segment);
-    let wanted: Vec<String> =
-        parameters(query.as_deref()).into_iter().filter(|(key, _)| key == "columns").map(|(_, v)| v).collect();
+    let wanted = asked_columns(query.as_deref());
     if wanted.is_empty() {
         return Ok(Json(Value::Object(answer)));
     }
     let (columns, indexes) = app
         .control(move |controller| {
-            let path = controller.deep_store().path(&segment.key)?;
-            let (footer, _) = push::open(&path, &segment.name)?;
+            let footer = controller.footer(&segment)?;
             let asked = |name: &str| wanted.iter().any(|w| w == "*" || w == name);
             let failed = |source| crate::controller::Error::Segment { name: segment.name.to_string(), source };
             let (mut columns, mut indexes) = (Vec::new(), Map::new());
@@ -62,37 +52,6 @@ pub async fn one(
     answer.insert("columns".to_owned(), Value::Array(columns));
     answer.insert("indexes".to_owned(), Value::Object(indexes));
     Ok(Json(Value::Object(answer)))
-}
-
-/// Pairs of a query string; a part that is not UTF-8 once decoded is left out.
-pub fn parameters(query: Option<&str>) -> Vec<(String, String)> {
-    let decode = |text: &str| {
-        let text = text.replace('+', " ");
-        let bytes = text.as_bytes();
-        let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-        while at < bytes.len() {
-            let hex =
-                bytes.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-            match (bytes[at], hex) {
-                (b'%', Some(byte)) => {
-                    out.push(byte);
-                    at += 3;
-                }
-                (byte, _) => {
-                    out.push(byte);
-                    at += 1;
-                }
-            }
-        }
-        String::from_utf8(out).ok()
-    };
-    let parts = query.unwrap_or_default().split('&').filter(|part| !part.is_empty());
-    parts
-        .filter_map(|part| {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            Some((decode(key)?, decode(value)?))
-        })
-        .collect()
 }
 
 fn summary(table: &Table, segment: &Segment) -> Map<String, Value> {
@@ -156,36 +115,14 @@ fn index_metadata(column: &segfmt::Column) -> Value {
 /// Digests of all segments, by name
 #[utoipa::path(get, path = "/segments/{tableName}/crc", tag = "Segment", params(("tableName" = String, Path)),
     responses((status = 200, description = "`{segment: digest}`"), (status = 404, description = "no such table")))]
-pub async fn crc(
-    State(app): State<AppState>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    let tables = app.controller.tables_named(&in_database(&name, &headers)?, None)?;
-    let rows = tables.iter().flat_map(|table| table.segments());
-    Ok(Json(Value::Object(rows.map(|s| (s.name.to_string(), Value::String(s.digest.clone()))).collect())))
+pub async fn crc(tables: Tables) -> Json<Value> {
+    let rows = tables.segments().map(|(_, segment)| (segment.name.to_string(), segment.digest.clone().into()));
+    Json(Value::Object(rows.collect()))
 }
 
 /// What the catalog knows of all segments, by name
 #[utoipa::path(get, path = "/segments/{tableName}/zkmetadata", tag = "Segment", params(("tableName" = String, Path)),
     responses((status = 200, description = "`{segment: {...}}`"), (status = 404, description = "no such table")))]
-pub async fn zk_metadata(
-    app: State<AppState>,
-    name: Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    all(app, name, Query(TypeParameter::default()), headers).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_decoded() {
-        let expected = [("columns", "*"), ("columns", "a b"), ("x", "ü"), ("y", ""), ("z", "100%")];
-        let expected = expected.map(|(k, v)| (k.to_owned(), v.to_owned()));
-        assert_eq!(parameters(Some("columns=*&columns=a+b&x=%C3%BC&&y&z=100%&bad=%FF")), expected);
-        assert!(parameters(None).is_empty());
-    }
+pub async fn zk_metadata(tables: Tables) -> Json<Value> {
+    all(tables).await
 }

@@ -1,14 +1,15 @@
 //! `/segments` and `/v2/segments`: list, push, download, drop.
 
+use super::extract::{Path, Query, Tables};
 use super::parameters::{DropParameters, TypeParameter, in_database, parse_type};
 use super::{ApiError, AppState, receive, uploads};
 use crate::controller::push::{self, SegmentFile};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use cluster_catalog::PushMode;
+use cluster_catalog::{PushMode, Segment};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,18 +18,43 @@ use utoipa::IntoParams;
 /// Names of a table's segments, by type
 #[utoipa::path(get, path = "/segments/{tableName}", tag = "Segment", params(("tableName" = String, Path), TypeParameter),
     responses((status = 200, description = "`[{\"OFFLINE\": [...]}]`"), (status = 404, description = "no such table")))]
-pub async fn list(
-    State(app): State<AppState>,
-    Path(name): Path<String>,
-    Query(parameter): Query<TypeParameter>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    let tables = app.controller.tables_named(&in_database(&name, &headers)?, parameter.parse()?)?;
-    let lists = tables.iter().map(|table| {
-        let names: Vec<&str> = table.segments().map(|segment| &*segment.name).collect();
-        json!({table.table_type().name(): names})
+pub async fn list(tables: Tables) -> Json<Value> {
+    named_lists(&tables, |_| true)
+}
+
+/// Names of segments by type, as Pinot lists them.
+fn named_lists(tables: &Tables, wanted: impl Fn(&Segment) -> bool) -> Json<Value> {
+    let lists = tables.0.iter().map(|table| {
+        let names = table.segments().filter(|segment| wanted(segment)).map(|segment| &*segment.name);
+        json!({table.table_type().name(): names.collect::<Vec<_>>()})
     });
-    Ok(Json(lists.collect()))
+    Json(lists.collect())
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub struct SelectParameters {
+    /// UTC milliseconds; segments that end before are left out
+    start_timestamp: Option<i64>,
+    /// UTC milliseconds; segments that begin then or later are left out
+    end_timestamp: Option<i64>,
+    /// true: also segments that begin before `startTimestamp` or end after `endTimestamp` are left out
+    exclude_overlapping: Option<bool>,
+}
+
+/// Names of a table's segments of a time range, by type
+#[utoipa::path(get, path = "/segments/{tableName}/select", tag = "Segment", params(("tableName" = String, Path), TypeParameter, SelectParameters),
+    responses((status = 200, description = "`[{\"OFFLINE\": [...]}]`"), (status = 404, description = "no such table")))]
+pub async fn select(tables: Tables, Query(range): Query<SelectParameters>) -> Json<Value> {
+    let from = range.start_timestamp.unwrap_or(i64::MIN);
+    let to = range.end_timestamp.unwrap_or(i64::MAX);
+    let everything = range.start_timestamp.is_none() && range.end_timestamp.is_none();
+    named_lists(&tables, |segment| match (segment.min_time_ms, segment.max_time_ms) {
+        (Some(min), Some(max)) if range.exclude_overlapping == Some(true) => min >= from && max < to,
+        (Some(min), Some(max)) => max >= from && min < to,
+        _ => everything,
+    })
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -111,6 +137,9 @@ pub async fn push_v1(
 fn check_upload_type(headers: &HeaderMap) -> Result<(), ApiError> {
     match headers.get("upload_type").map(|value| value.to_str().unwrap_or_default().to_ascii_uppercase()).as_deref() {
         None | Some("SEGMENT") => Ok(()),
+        Some(other) if !matches!(other, "URI" | "METADATA") => {
+            Err(ApiError::bad_request(format!("UPLOAD_TYPE `{other}` is none of SEGMENT, URI, METADATA")))
+        }
         Some(other) => Err(ApiError::new(
             axum::http::StatusCode::NOT_IMPLEMENTED,
             format!("UPLOAD_TYPE {other} is not taken; send the segment itself (UPLOAD_TYPE: SEGMENT)"),
@@ -191,10 +220,10 @@ pub async fn drop_listed(
     State(app): State<AppState>,
     Path(table): Path<String>,
     Query(parameters): Query<DropParameters>,
-    headers: HeaderMap,
-    Json(names): Json<Vec<String>>,
+    request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    let table = in_database(&table, &headers)?;
+    let table = in_database(&table, request.headers())?;
+    let names = receive::json(request, app.limits.document).await?;
     let (_, count) = drop_named(&app, table, Some(names), parameters).await?;
     Ok(Json(json!({"status": format!("Deleted {count} segments")})))
 }

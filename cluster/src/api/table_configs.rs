@@ -1,12 +1,13 @@
 //! `/tableConfigs`: schema and table config together.
 
+use super::extract::{Path, Tables};
 use super::parameters::in_database;
 use super::tables::{config_value, unrecognized};
 use super::{ApiError, AppState, receive};
 use crate::controller::tables::CheckedTable;
 use crate::controller::{Controller, Error, Result};
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use cluster_types::{Schema, TableConfig, TableType};
 use serde_json::{Value, json};
@@ -23,12 +24,7 @@ pub async fn list(State(app): State<AppState>) -> Json<Vec<String>> {
 /// A table's schema and configs
 #[utoipa::path(get, path = "/tableConfigs/{tableName}", tag = "Table", params(("tableName" = String, Path)), responses(
     (status = 200, description = "`{\"tableName\", \"schema\", \"offline\"}`"), (status = 404, description = "no such table")))]
-pub async fn get(
-    State(app): State<AppState>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    let tables = app.controller.tables_named(&in_database(&name, &headers)?, None)?;
+pub async fn get(State(app): State<AppState>, Tables(tables): Tables) -> std::result::Result<Json<Value>, ApiError> {
     let schema = app.controller.schema(&tables[0].schema)?;
     let mut answer = json!({"tableName": tables[0].raw_name(), "schema": config_value(schema.document())});
     for table in tables {

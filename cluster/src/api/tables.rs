@@ -1,10 +1,11 @@
 //! `/tables`: list, make, change, drop.
 
+use super::extract::{Path, Query, Tables};
 use super::parameters::{DropParameters, TypeParameter, database, in_database, parse_type};
 use super::{ApiError, AppState, receive};
 use crate::controller::tables::CheckedTable;
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use cluster_types::{TableConfig, TableName, TableType};
 use serde::Deserialize;
@@ -64,17 +65,9 @@ pub async fn validate(State(app): State<AppState>, request: Request) -> Result<J
 /// A table's config, by type
 #[utoipa::path(get, path = "/tables/{tableName}", tag = "Table", params(("tableName" = String, Path), TypeParameter), responses(
     (status = 200, description = "`{\"OFFLINE\": {...}}`"), (status = 404, description = "no such table")))]
-pub async fn get(
-    State(app): State<AppState>,
-    Path(name): Path<String>,
-    Query(parameter): Query<TypeParameter>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    let mut answer = Map::new();
-    for table in app.controller.tables_named(&in_database(&name, &headers)?, parameter.parse()?)? {
-        answer.insert(table.table_type().name().to_owned(), config_value(table.document()));
-    }
-    Ok(Json(Value::Object(answer)))
+pub async fn get(tables: Tables) -> Json<Value> {
+    let configs = tables.0.iter().map(|table| (table.table_type().name().to_owned(), config_value(table.document())));
+    Json(Value::Object(configs.collect()))
 }
 
 /// Change a table's config
@@ -181,13 +174,8 @@ pub async fn set_state(
 /// The schema of a table
 #[utoipa::path(get, path = "/tables/{tableName}/schema", tag = "Table", params(("tableName" = String, Path)),
     responses((status = 200, description = "the schema"), (status = 404, description = "no such table")))]
-pub async fn schema(
-    State(app): State<AppState>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    let tables = app.controller.tables_named(&in_database(&name, &headers)?, None)?;
-    let row = app.controller.schema(&tables[0].schema)?;
+pub async fn schema(State(app): State<AppState>, tables: Tables) -> Result<Json<Value>, ApiError> {
+    let row = app.controller.schema(&tables.0[0].schema)?;
     Ok(Json(config_value(row.document())))
 }
 

@@ -8,12 +8,13 @@
 //!   DELETE /pushes/{pushId}
 //! ```
 
+use super::extract::{Path, Query};
 use super::parameters::in_database;
 use super::{ApiError, AppState, receive};
 use crate::controller::push::{Pushed, SegmentFile};
 use crate::metrics::{PushLabels, PushOutcome};
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use cluster_catalog::PushMode;
 use serde::Deserialize;
@@ -76,8 +77,9 @@ pub async fn begin(
 pub async fn reserve(
     State(app): State<AppState>,
     Path(id): Path<String>,
-    Json(names): Json<Vec<String>>,
+    request: Request,
 ) -> Result<Json<Value>, ApiError> {
+    let names: Vec<String> = receive::json(request, app.limits.document).await?;
     let answer = app
         .control(move |controller| {
             let upload = controller.uploads().get(&id)?;

@@ -18,6 +18,9 @@ pub enum Error {
     Unsupported(String),
     #[error("{what} is larger than the {limit} bytes that are taken")]
     TooLarge { what: String, limit: u64 },
+    /// The cluster's configs forbid it.
+    #[error("{0}")]
+    Forbidden(String),
     #[error("{0}")]
     Busy(String),
     #[error(transparent)]

@@ -7,7 +7,8 @@ use cluster_catalog::{PushMode, Table};
 use cluster_ingest::{Cancel, Format, IngestJob, IngestOptions, ReadOptions, SegmentNames, Source};
 use segfmt::Identity;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Pinot's `batchConfigMapStr`: how a file is to be read.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +73,42 @@ impl BatchConfig {
     }
 }
 
+/// Pinot's cluster config that lets `/ingestFromURI` read files of the controller's host; false where nothing is set, because
+/// whoever reaches the controller would read with its rights.
+pub const ALLOW_LOCAL_FILES: &str = "controller.ingestFromURI.allowLocalFileSystem";
+
 impl Controller {
+    /// The file that `/ingestFromURI` may read: a regular one of this host, of `limit` bytes at most.
+    pub fn local_source(&self, uri: &str, limit: u64) -> Result<PathBuf> {
+        let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
+        if !scheme.eq_ignore_ascii_case("file") {
+            return Err(Error::Unsupported(format!(
+                "sourceURIStr `{uri}` does not begin with file://, the one scheme that is read"
+            )));
+        }
+        let allowed = self.state().configs().any(|(key, value)| key == ALLOW_LOCAL_FILES && value == "true");
+        if !allowed {
+            return Err(Error::Forbidden(format!(
+                "files of the controller's host are not read, because the cluster config `{ALLOW_LOCAL_FILES}` is not true; set it \
+                 with POST /cluster/configs, or send the file to /ingestFromFile"
+            )));
+        }
+        // file:///x and file://localhost/x are the same file; any other host is not this one.
+        let path = rest.strip_prefix("localhost").unwrap_or(rest);
+        if !path.starts_with('/') {
+            return Err(Error::Invalid(format!("sourceURIStr `{uri}` is not file:///PATH")));
+        }
+        let path = PathBuf::from(path);
+        let metadata = fs::metadata(&path).map_err(|e| Error::Invalid(format!("read {}: {e}", path.display())))?;
+        if !metadata.is_file() {
+            return Err(Error::Invalid(format!("{} is not a regular file", path.display())));
+        }
+        if metadata.len() > limit {
+            return Err(Error::TooLarge { what: path.display().to_string(), limit });
+        }
+        Ok(path)
+    }
+
     /// Builds segments of a file in `folder` and makes them visible. A segment of the same name (the same file under the
     /// same postfix) is replaced.
     pub fn ingest_file(

@@ -8,6 +8,7 @@ pub mod error;
 pub mod ingest;
 pub mod purge;
 pub mod push;
+pub mod reload;
 pub mod schemas;
 pub mod tables;
 pub mod uploads;
@@ -16,6 +17,7 @@ pub use error::Error;
 
 use crate::deepstore::DeepStore;
 use crate::server::Server;
+use cluster_catalog::command::SetConfig;
 use cluster_catalog::{Body, Catalog, Command, Outcome, State};
 use cluster_types::OperationId;
 use std::path::{Path, PathBuf};
@@ -30,12 +32,13 @@ pub struct Controller {
     server: Arc<Server>,
     work: PathBuf,
     uploads: uploads::Uploads,
+    reloads: reload::Reloads,
 }
 
 impl Controller {
     pub fn new(catalog: Arc<Catalog>, deep_store: DeepStore, server: Arc<Server>, work: PathBuf) -> Controller {
         let uploads = uploads::Uploads::new(work.clone());
-        Controller { catalog, deep_store, server, work, uploads }
+        Controller { catalog, deep_store, server, work, uploads, reloads: reload::Reloads::default() }
     }
 
     pub fn state(&self) -> Arc<State> {
@@ -62,6 +65,11 @@ impl Controller {
     /// Where uploads and builds put their files; emptied at start.
     pub fn work(&self) -> &Path {
         &self.work
+    }
+
+    /// Sets a config of the cluster, or takes it back.
+    pub fn set_config(&self, key: String, value: Option<String>) -> Result<()> {
+        self.propose(Body::SetConfig(SetConfig { key, value })).map(drop)
     }
 
     /// Proposes one command and brings the local view up to it.

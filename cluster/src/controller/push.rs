@@ -81,6 +81,11 @@ impl Controller {
         done
     }
 
+    /// What the footer of a visible segment says.
+    pub fn footer(&self, segment: &cluster_catalog::Segment) -> Result<Segment> {
+        Ok(open(&self.deep_store().path(&segment.key)?, &segment.name)?.0)
+    }
+
     /// Every segment gets the numbers that it was built with, if they are reserved for it, or fresh ones.
     fn number(&self, table: &Table, segments: Vec<(SegmentFile, Segment, u64)>) -> Result<Vec<Verified>> {
         let state = self.state();
@@ -234,6 +239,8 @@ pub fn read_exact_at(file: &File, offset: u64, len: usize) -> segfmt::Result<Vec
     Ok(buffer)
 }
 
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
 /// Opens a segment file's footer.
 pub fn open(path: &Path, name: &str) -> Result<(Segment, u64)> {
     let failed = |source| Error::Segment { name: name.to_owned(), source };
@@ -246,7 +253,13 @@ pub fn open(path: &Path, name: &str) -> Result<(Segment, u64)> {
     const LAST: u64 = 4096;
     let last = bytes.min(LAST);
     let last = read(bytes - last, usize::try_from(last).expect("at most 4,096"))?;
-    let tail_len = Segment::tail_len(&last).map_err(failed)?;
+    let tail_len = Segment::tail_len(&last).map_err(|source| match read(0, 2.min(last.len())) {
+        Ok(head) if head == GZIP_MAGIC => Error::Unsupported(format!(
+            "segment `{name}` is a gzip archive, as Pinot packs its segments; this version reads its own format: build it from \
+             the rows with `gamay segment build`, or send the rows to /ingestFromFile"
+        )),
+        _ => failed(source),
+    })?;
     if tail_len > bytes {
         return Err(Error::Invalid(format!(
             "segment `{name}` is cut short: {bytes} bytes, and its end alone has {tail_len}"

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 /// What one listener takes from the outside.
 #[derive(Debug, Clone)]
@@ -75,7 +76,10 @@ pub async fn serve(
             .header_read_timeout(limits.header_timeout)
             .max_headers(limits.headers)
             .max_buf_size(limits.header_bytes)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+            .serve_connection(
+                TokioIo::new(stream),
+                TowerToHyperService::new(router.clone().map_request(without_slash)),
+            );
         let mut stopping = stop.clone();
         connections.spawn(async move {
             let _permit = permit;
@@ -99,6 +103,24 @@ pub async fn serve(
         tracing::warn!(connections = connections.len(), "requests did not end in time and are cut off");
     }
     Ok(())
+}
+
+/// Pinot's paths may end with a slash, and its Java client writes them so.
+fn without_slash<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+    let path = request.uri().path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.len() < path.len() && !trimmed.is_empty() {
+        let path_and_query = match request.uri().query() {
+            None => trimmed.to_owned(),
+            Some(query) => format!("{trimmed}?{query}"),
+        };
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = path_and_query.parse().ok();
+        if let Ok(uri) = hyper::Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
 }
 
 /// Waits until the node stops; a node that is gone has stopped.

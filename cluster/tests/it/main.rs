@@ -9,4 +9,5 @@ mod crash;
 mod harness;
 mod ingest;
 mod lifecycle;
+mod rest;
 mod slt;
