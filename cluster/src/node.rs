@@ -108,6 +108,8 @@ impl Node {
         let broker = Arc::new(Broker::new(
             BrokerOptions {
                 id: crate::api::app::instance_id("Broker", broker_address),
+                address: broker_address,
+                cursor_bytes_max: usize::try_from(memory(&options, &limits) / 16).unwrap_or(usize::MAX),
                 timeout: options.query_timeout,
                 queries_max: options.queries_max,
                 query_memory_bytes: options.query_memory_bytes.unwrap_or(memory(&options, &limits) / 4),
@@ -142,6 +144,7 @@ impl Node {
         let background = vec![
             runtimes.bulk().spawn(keep_floor(catalog.clone(), stopping.clone())),
             runtimes.bulk().spawn(purge(controller, stopping.clone())),
+            runtimes.bulk().spawn(sweep_cursors(broker, stopping.clone())),
             runtimes.edge().spawn(measure_wakeups(metrics, stopping)),
         ];
         tracing::info!(
@@ -257,7 +260,7 @@ fn memory(options: &NodeOptions, limits: &NodeLimits) -> u64 {
     options.memory_bytes.unwrap_or(limits.memory_bytes)
 }
 
-/// Half of the memory holds segments and a sixteenth streamed pages; queries have the rest (E-17: all together stay below
+/// Half of the memory holds segments, a sixteenth streamed pages, another the rows of cursors; queries have the rest (E-17: all together stay below
 /// 90 %).
 fn shard_options(options: &NodeOptions, limits: &NodeLimits) -> ShardOptions {
     let memory = memory(options, limits);
@@ -324,6 +327,13 @@ async fn purge(controller: Arc<Controller>, mut stop: watch::Receiver<bool>) {
             Ok(Ok(tombstones)) => tracing::info!(tombstones, "purged"),
             Ok(Err(error)) => tracing::warn!(error = %crate::error_chain(&error), "purge"),
         }
+    }
+}
+
+/// Lets go each minute of query results whose time is over.
+async fn sweep_cursors(broker: Arc<Broker>, mut stop: watch::Receiver<bool>) {
+    while !ended(&mut stop, Duration::from_secs(60)).await {
+        broker.cursors().sweep();
     }
 }
 

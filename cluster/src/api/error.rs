@@ -56,6 +56,17 @@ impl From<controller::Error> for ApiError {
     }
 }
 
+impl From<crate::broker::cursors::Error> for ApiError {
+    fn from(error: crate::broker::cursors::Error) -> ApiError {
+        use crate::broker::cursors::Error;
+        let status = match error {
+            Error::Unknown(_) => StatusCode::NOT_FOUND,
+            Error::Offset { .. } => StatusCode::BAD_REQUEST,
+        };
+        ApiError::new(status, error.to_string())
+    }
+}
+
 fn of_catalog(error: &cluster_catalog::Error) -> StatusCode {
     use cluster_catalog::Error;
     match error {

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod brokers;
 pub mod cluster_configs;
+pub mod cursors;
 pub mod error;
 pub mod extract;
 pub mod health;

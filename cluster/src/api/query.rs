@@ -1,10 +1,13 @@
 //! `/query/sql`, `/query`, and the controller's `/sql`: a query in, Pinot's answer out.
 
+use super::extract::Query;
+use super::parameters::pairs;
 use super::{AppState, receive};
 use crate::broker::answer::{Answer, Chunks};
+use crate::broker::cursors;
 use crate::broker::request::{self, QueryRequest};
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -72,11 +75,12 @@ pub async fn proxy_get(
 
 async fn post(app: AppState, request: Request, profile: Profile) -> Response {
     let headers = request.headers().clone();
+    let cursor = pairs(request.uri().query());
     let query = match receive::whole(request.into_body(), app.limits.query).await {
         Ok(body) => QueryRequest::from_json(&body),
         Err(error) => return refused(&app, &headers, error.status, ErrorCode::JsonParsing, &error.message),
     };
-    answer(app, query, headers, profile).await
+    answer(app, query, headers, profile, &cursor).await
 }
 
 async fn get(
@@ -85,7 +89,8 @@ async fn get(
     headers: HeaderMap,
     profile: Profile,
 ) -> Response {
-    answer(app, QueryRequest::from_parameters(parameters), headers, profile).await
+    let cursor = parameters.clone();
+    answer(app, QueryRequest::from_parameters(parameters), headers, profile, &cursor).await
 }
 
 async fn answer(
@@ -93,12 +98,37 @@ async fn answer(
     query: Result<QueryRequest, request::Error>,
     headers: HeaderMap,
     profile: Profile,
+    parameters: &[(String, String)],
 ) -> Response {
-    let answer = match query {
-        Ok(query) => app.broker.answer(query, profile, database(&headers), correlation(&headers)).await,
-        Err(error) => app.broker.refuse(Answer::error(error.code, error.message)),
+    let answer = match (query, page_rows(parameters)) {
+        (Ok(query), Ok(page_rows)) => {
+            let answer = app.broker.answer(query, profile, database(&headers), correlation(&headers)).await;
+            match page_rows {
+                Some(page_rows) => app.broker.cursors().keep(answer, page_rows),
+                None => answer,
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => app.broker.refuse(Answer::error(error.code, error.message)),
     };
     respond(answer, &headers)
+}
+
+/// The rows of a page, where the request asks for a cursor: `?getCursor=true&numRows=100`.
+fn page_rows(parameters: &[(String, String)]) -> Result<Option<u64>, request::Error> {
+    let value = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    if !value("getCursor").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(None);
+    }
+    match value("numRows") {
+        None | Some("") => Ok(Some(cursors::PAGE_ROWS)),
+        Some(text) => match text.parse() {
+            Ok(rows @ 1..) => Ok(Some(rows)),
+            _ => Err(request::Error {
+                code: ErrorCode::JsonParsing,
+                message: format!("numRows `{text}` is not a number of rows from 1 on"),
+            }),
+        },
+    }
 }
 
 fn refused(app: &AppState, headers: &HeaderMap, status: StatusCode, code: ErrorCode, message: &str) -> Response {
@@ -116,7 +146,7 @@ fn correlation(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Errors are status 200 with `exceptions`, unless the client asks for statuses.
-fn respond(answer: Answer, request_headers: &HeaderMap) -> Response {
+pub fn respond(answer: Answer, request_headers: &HeaderMap) -> Response {
     let error_code = answer.response.error_code_header();
     let wants_status =
         request_headers.get(USE_HTTP_STATUS).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));

@@ -2,7 +2,7 @@
 
 use super::openapi::{self, Document};
 use super::{
-    AppState, brokers, cluster_configs, error, health, ingest, instances, leader, query, reload, routing,
+    AppState, brokers, cluster_configs, cursors, error, health, ingest, instances, leader, query, reload, routing,
     running, schemas, segment_metadata, segments, table_configs, table_metadata, table_views, tables, uploads,
 };
 use axum::extract::DefaultBodyLimit;
@@ -23,6 +23,9 @@ pub fn broker(app: AppState) -> Router {
         .routes(routes!(query::sql_post, query::sql_get))
         .routes(routes!(query::query_post, query::query_get))
         .routes(routes!(query::validate))
+        .routes(routes!(cursors::list))
+        .routes(routes!(cursors::describe, cursors::delete))
+        .routes(routes!(cursors::page))
         .routes(routes!(running::cancel))
         .routes(routes!(running::list))
         .routes(routes!(running::cancel_client))

@@ -13,6 +13,26 @@ pub struct AnswerRows {
     pub batches: Vec<RecordBatch>,
 }
 
+impl AnswerRows {
+    /// At most `count` rows from `offset` on, which share the memory of these.
+    pub fn slice(&self, offset: u64, count: u64) -> AnswerRows {
+        let (mut skip, mut left) = (offset, count);
+        let mut batches = Vec::new();
+        for batch in &self.batches {
+            let rows = batch.num_rows() as u64;
+            let from = skip.min(rows);
+            let take = left.min(rows - from);
+            skip -= from;
+            left -= take;
+            if take > 0 {
+                // Both are at most the rows of the batch.
+                batches.push(batch.slice(from as usize, take as usize));
+            }
+        }
+        AnswerRows { columns: self.columns.clone(), batches }
+    }
+}
+
 /// What a query led to: rows, if it got so far, and all else that the client is told.
 #[derive(Debug)]
 pub struct Answer {

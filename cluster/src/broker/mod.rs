@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod budget;
+pub mod cursors;
 pub mod encode;
 pub mod leaf_runner;
 pub mod query;
@@ -19,8 +20,10 @@ use crate::metrics::Metrics;
 use crate::server::Server;
 use answer::Answer;
 use cluster_sql::Planner;
+use cursors::Cursors;
 use running::RunningQueries;
 use shard_plan::Registry;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +31,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct BrokerOptions {
     /// `Broker_<host>_<port>`.
     pub id: String,
+    pub address: SocketAddr,
     /// Time of a query that says none, and whose tables say none.
     pub timeout: Duration,
     /// Queries at once.
@@ -36,6 +40,8 @@ pub struct BrokerOptions {
     pub query_memory_bytes: u64,
     /// Bytes that the process may use; near it queries wait.
     pub memory_bytes: u64,
+    /// Bytes of results that are kept for cursors.
+    pub cursor_bytes_max: usize,
     /// Every leaf goes through the wire's encoding (E-5).
     pub loopback_codec: bool,
 }
@@ -47,6 +53,7 @@ pub struct Broker {
     registry: Arc<Registry>,
     server: Arc<Server>,
     running: Arc<RunningQueries>,
+    cursors: Cursors,
     metrics: Arc<Metrics>,
     bulk: tokio::runtime::Handle,
 }
@@ -63,11 +70,16 @@ impl Broker {
         let base = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() * 1_000_000);
         let running = RunningQueries::new(options.queries_max, base);
         let planner = Planner::new(registry.clone());
-        Broker { options, planner, registry, server, running, metrics, bulk }
+        let cursors = Cursors::new(options.address, options.cursor_bytes_max);
+        Broker { options, planner, registry, server, running, cursors, metrics, bulk }
     }
 
     pub fn running(&self) -> &Arc<RunningQueries> {
         &self.running
+    }
+
+    pub fn cursors(&self) -> &Cursors {
+        &self.cursors
     }
 
     /// Completes an answer to a request that never became a query.

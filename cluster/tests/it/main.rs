@@ -6,6 +6,7 @@ mod cli;
 mod contract;
 mod controller;
 mod crash;
+mod cursors;
 mod harness;
 mod ingest;
 mod lifecycle;

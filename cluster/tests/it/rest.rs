@@ -26,6 +26,7 @@ fn a_request_that_does_not_fit_is_answered_in_json() {
     refused(node.post_text("/segments/t/delete", "text/plain", b"not JSON"), 400, "body");
     refused(node.get("/tables/%FF/schema"), 400, "UTF-8");
     refused(node.get("/segments/t/select?startTimestamp=yesterday"), 400, "startTimestamp");
+    refused(node.get(&format!("{}/responseStore/1/results?offset=-1", node.broker)), 400, "offset");
     // A list of names needs no content type.
     assert_eq!(node.post_text("/segments/t/delete", "text/plain", b"[]").status, 200);
     assert_eq!(node.count("t"), Some(1000));
