@@ -16,6 +16,7 @@ use crate::options::{ExecutorChoice, NodeOptions, ResidencyChoice};
 use crate::runtimes::Runtimes;
 use crate::server::Server;
 use crate::server::shard_metrics::ShardCollector;
+use cluster_catalog::log::FileDisk;
 use cluster_catalog::{Catalog, ClusterInit};
 use cluster_types::ClusterId;
 use hwprofiles::{NodeLimits, Profile};
@@ -87,7 +88,10 @@ impl Node {
             |socket: &std::net::TcpListener| socket.local_addr().map_err(io_error("read the address of a listener"));
         let (controller_address, broker_address) = (address(&controller_socket)?, address(&broker_socket)?);
 
-        let catalog = Arc::new(Catalog::open(&data_dir.catalog(), ClusterInit::CreateIfMissing(new_cluster_id()?))?);
+        let disk = Arc::new(FileDisk::open(&data_dir.catalog())?);
+        let init = ClusterInit::CreateIfMissing(new_cluster_id()?);
+        let catalog_options = cluster_catalog::Options { maintained: true, ..cluster_catalog::Options::default() };
+        let catalog = Arc::new(Catalog::open_with(disk, init, catalog_options)?);
         catalog.recovery().notes.iter().for_each(|note| tracing::warn!(%note, "catalog"));
 
         let registry = Arc::new(functions());
@@ -142,7 +146,7 @@ impl Node {
             listeners.push((role, runtimes.edge().spawn(serving)));
         }
         let background = vec![
-            runtimes.bulk().spawn(keep_floor(catalog.clone(), stopping.clone())),
+            runtimes.bulk().spawn(maintain_catalog(catalog.clone(), stopping.clone())),
             runtimes.bulk().spawn(purge(controller, stopping.clone())),
             runtimes.bulk().spawn(sweep_cursors(broker, stopping.clone())),
             runtimes.edge().spawn(measure_wakeups(metrics, stopping)),
@@ -306,12 +310,12 @@ fn new_cluster_id() -> Result<ClusterId, Error> {
     Ok(ClusterId(id))
 }
 
-/// Records each second how far the log has been acknowledged.
-async fn keep_floor(catalog: Arc<Catalog>, mut stop: watch::Receiver<bool>) {
+/// Records each second how far the log has been acknowledged, and writes snapshots and digests that are due.
+async fn maintain_catalog(catalog: Arc<Catalog>, mut stop: watch::Receiver<bool>) {
     while !ended(&mut stop, Duration::from_secs(1)).await {
         let catalog = catalog.clone();
-        let raised = tokio::task::spawn_blocking(move || catalog.raise_floor()).await;
-        if let Ok(Err(error)) = raised {
+        let maintained = tokio::task::spawn_blocking(move || catalog.maintain()).await;
+        if let Ok(Err(error)) = maintained {
             tracing::error!(error = %crate::error_chain(&error), "the catalog takes no more changes until the node is restarted");
             return;
         }

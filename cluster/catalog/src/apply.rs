@@ -12,7 +12,7 @@ use cluster_types::{Generation, SegmentOrdinal, TableIncarnation, TableVersion, 
 use crate::command::{
     AbortPush, Body, Command, CreateTable, DropSchema, DropSegments, DropTable, Finalize, NewSegment, Outcome,
     PurgeTombstones, PushMode, PushSegments, PutSchema, RESERVATION_MS, ROWS_MAX, Rejection, ReserveSegments,
-    SetConfig, SetTableState, UpdateTable,
+    SetConfig, SetTableState, StateDigest, UpdateTable,
 };
 use crate::state::{
     Document, LEVEL_MAX, OperationRow, Reservation, SchemaRow, Segment, StagedPush, State, Subject, Table, Tombstone,
@@ -23,6 +23,9 @@ type Applied = Result<Outcome, Rejection>;
 
 /// How long the answer to an operation is remembered, in log time.
 pub const OPERATION_MS: i64 = 24 * 3600 * 1000;
+
+/// Entries between two of which the state is compared with what the log says it was.
+pub const DIGEST_EVERY: u64 = 10_000;
 
 /// The most answers that are remembered; the oldest go first.
 pub const OPERATIONS_MAX: usize = 100_000;
@@ -42,6 +45,21 @@ pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
 impl State {
     /// Applies entry `index` of the log. Entries come in order, log time never goes back.
     pub fn apply(&mut self, index: u64, log_time_ms: i64, command: &Command) -> Applied {
+        let applied = self.apply_entry(index, log_time_ms, command);
+        self.set_checkpoint();
+        applied
+    }
+
+    /// Holds on to the state where it is to be compared. A few pointers; what changes afterwards is there twice until the
+    /// comparison.
+    pub(crate) fn set_checkpoint(&mut self) {
+        if self.applied_index > 0 && self.applied_index.is_multiple_of(DIGEST_EVERY) {
+            self.checkpoint = None;
+            self.checkpoint = Some(Arc::new(self.clone()));
+        }
+    }
+
+    fn apply_entry(&mut self, index: u64, log_time_ms: i64, command: &Command) -> Applied {
         assert_eq!(index, self.applied_index + 1, "log entries are applied in order");
         self.applied_index = index;
         self.log_time_ms = self.log_time_ms.max(log_time_ms);
@@ -72,6 +90,7 @@ impl State {
             Body::PurgeTombstones(body) => self.purge(body),
             Body::SetConfig(body) => self.set_config(body),
             Body::Finalize(body) => self.finalize(body),
+            Body::StateDigest(body) => Ok(self.compared(body)),
         }
     }
 
@@ -442,6 +461,14 @@ impl State {
             }
         }
         Ok(Outcome::Done)
+    }
+
+    /// Who replays compares before applying; whether it did is no part of the state.
+    fn compared(&mut self, body: &StateDigest) -> Outcome {
+        if self.checkpoint.as_ref().is_some_and(|state| state.applied_index <= body.index) {
+            self.checkpoint = None;
+        }
+        Outcome::Done
     }
 
     fn finalize(&mut self, body: &Finalize) -> Applied {

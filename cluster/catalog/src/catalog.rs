@@ -1,4 +1,13 @@
 //! The catalog of a node: one voter's log and state behind `propose` and `snapshot`.
+//!
+//! ```text
+//!   head (lock) try the command on the speculative state, queue its bytes
+//!   log  (lock) write and sync all that is queued as one group, publish the states in order
+//! ```
+//!
+//! While one proposer waits for the disk the next ones queue up, and the first of them to get the log takes all of them
+//! along: many proposals, one sync. Snapshots and digests are made of a published state, which never changes, beside the
+//! log's lock.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use arc_swap::ArcSwap;
 use cluster_types::{ClusterId, OperationId};
 
-use crate::command::{Body, Command, Outcome};
+use crate::command::{Body, Command, Outcome, StateDigest};
 use crate::log::{Disk, FileDisk, Log, LogOptions, Opened};
 use crate::{Error, Result, State};
 
@@ -27,8 +36,14 @@ pub struct Options {
     pub log: LogOptions,
     /// Entries between two snapshots. Default 10,000; at least 1.
     pub snapshot_every: u64,
+    /// Bytes of log after which a snapshot is due as well, or an eighth of the snapshot before where that is more: what a start
+    /// reads is bounded by it. Default 64 MiB.
+    pub snapshot_bytes: u64,
     /// Milliseconds between two writes of the floor. Default 1,000.
     pub floor_every_ms: i64,
+    /// The owner calls [`Catalog::maintain`] each second. Default false: the proposal that makes a snapshot or a digest due
+    /// makes it before it returns.
+    pub maintained: bool,
     /// UTC milliseconds now. Log time is the greater of this and the log time before (R-10).
     pub clock: Box<dyn Fn() -> i64 + Send + Sync>,
 }
@@ -38,7 +53,9 @@ impl Default for Options {
         Options {
             log: LogOptions::default(),
             snapshot_every: 10_000,
+            snapshot_bytes: 64 << 20,
             floor_every_ms: 1_000,
+            maintained: false,
             clock: Box::new(|| {
                 let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
                 since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
@@ -88,7 +105,10 @@ impl Drop for Subscription {
 
 /// The catalog. Share it in an `Arc`; every method takes `&self`.
 pub struct Catalog {
+    head: Mutex<Head>,
     writer: Mutex<Writer>,
+    /// Held while a snapshot or a digest is made: one at a time.
+    keeping: Mutex<()>,
     state: ArcSwap<State>,
     subscribers: Arc<Mutex<Subscribers>>,
     options: Options,
@@ -97,11 +117,29 @@ pub struct Catalog {
     recovery: Recovery,
 }
 
+/// What has been tried and not been synced.
+struct Head {
+    /// The published state and the queue on top of it (R-4's speculative head).
+    state: Arc<State>,
+    queue: Vec<(Vec<u8>, Arc<State>)>,
+}
+
+/// Never locked by who holds the head.
 struct Writer {
     log: Log,
     floor_ms: i64,
     since_snapshot: u64,
+    /// Bytes behind the snapshot when the next one failed; 0 when it did not.
+    failed_at: u64,
     snapshot_error: Option<String>,
+}
+
+impl Writer {
+    fn snapshot_due(&self, options: &Options) -> bool {
+        let bytes = options.snapshot_bytes.max(self.log.snapshot_bytes() / 8);
+        let due_at = if self.failed_at == 0 { bytes } else { self.failed_at.saturating_add(bytes / 10) };
+        self.since_snapshot >= options.snapshot_every.max(1) || self.log.bytes_behind_snapshot() >= due_at
+    }
 }
 
 impl Catalog {
@@ -125,6 +163,8 @@ impl Catalog {
             options.log,
             |snapshot| {
                 recovery.snapshot_index = snapshot.applied_index();
+                let mut snapshot = snapshot;
+                snapshot.set_checkpoint();
                 *state.borrow_mut() = Some(snapshot);
                 Ok(())
             },
@@ -132,6 +172,7 @@ impl Catalog {
                 let (log_time_ms, command) = Command::decode(record.index, &record.payload)?;
                 let mut state = state.borrow_mut();
                 let state = state.as_mut().expect("a log starts with a state");
+                compare(state, &command)?;
                 // A rejection is part of the log's history: it changed nothing then and changes nothing now.
                 let _: Result<Outcome, _> = state.apply(record.index, log_time_ms, &command);
                 Ok(())
@@ -149,11 +190,19 @@ impl Catalog {
     }
 
     fn new(log: Log, state: State, recovery: Recovery, options: Options) -> Catalog {
-        let writer =
-            Writer { log, floor_ms: state.log_time_ms(), since_snapshot: recovery.replayed, snapshot_error: None };
+        let writer = Writer {
+            log,
+            floor_ms: state.log_time_ms(),
+            since_snapshot: recovery.replayed,
+            failed_at: 0,
+            snapshot_error: None,
+        };
+        let state = Arc::new(state);
         Catalog {
+            head: Mutex::new(Head { state: state.clone(), queue: Vec::new() }),
             writer: Mutex::new(writer),
-            state: ArcSwap::from_pointee(state),
+            keeping: Mutex::new(()),
+            state: ArcSwap::new(state),
             subscribers: Arc::new(Mutex::new(Subscribers { next: 0, callbacks: Vec::new() })),
             options,
             session: random(),
@@ -182,45 +231,99 @@ impl Catalog {
         self.propose(Command::new(self.operation(), body))
     }
 
-    /// Tries the command on the state, appends it to the log, makes it last, applies it, publishes the new state. A rejected
-    /// command is not logged. An error of the store leaves the outcome unknown until the catalog is opened again.
+    /// Tries the command on the state, appends it to the log, makes it last, publishes the new state. A rejected command is
+    /// not logged. An error of the store leaves the outcome unknown until the catalog is opened again.
     pub fn propose(&self, command: Command) -> Result<Applied> {
-        let mut writer = lock(&self.writer);
-        writer.log.check()?;
-        let state = self.state.load_full();
-        if let Some(row) = state.operation(&command.operation) {
-            return Ok(Applied { index: row.index, outcome: row.outcome.clone() });
+        let (index, tried) = self.try_on_head(command)?;
+        // A rejection too may rest on what is not synced yet.
+        self.sync_up_to(index)?;
+        if !self.options.maintained {
+            self.keep_house();
         }
-        let log_time_ms = state.log_time_ms().max((self.options.clock)());
-        let bytes = command.encode(log_time_ms)?;
-        // The speculative head (R-4): what is appended is known to be accepted.
-        let mut next = State::clone(&state);
-        let outcome = next.apply(state.applied_index() + 1, log_time_ms, &command)?;
-        let index = writer.log.append(bytes)?;
-        assert_eq!(index, next.applied_index(), "log and state count alike");
-        let next = Arc::new(next);
-        self.state.store(next.clone());
-        // Under the writer's lock, so that subscribers see states in the order of the log.
-        self.notify(&next);
-        self.after(&mut writer, &next);
-        Ok(Applied { index, outcome })
+        tried
     }
 
-    /// Keeps the log short and the floor high. The command has been acknowledged whatever happens here: a failure of the
-    /// floor poisons the log and so shows at the next command; a failed snapshot shows in [`Catalog::snapshot_error`] and is
-    /// tried again after a tenth of the usual distance.
-    fn after(&self, writer: &mut Writer, state: &State) {
-        writer.since_snapshot += 1;
+    /// Applies the command to the head. The answer holds once the entry of the index that comes with it is synced.
+    fn try_on_head(&self, command: Command) -> Result<(u64, Result<Applied>)> {
+        let mut head = lock(&self.head);
+        if let Some(row) = head.state.operation(&command.operation) {
+            return Ok((row.index, Ok(Applied { index: row.index, outcome: row.outcome.clone() })));
+        }
+        let log_time_ms = head.state.log_time_ms().max((self.options.clock)());
+        let bytes = command.encode(log_time_ms)?;
+        let before = head.state.applied_index();
+        let mut next = State::clone(&head.state);
+        match next.apply(before + 1, log_time_ms, &command) {
+            Err(rejection) => Ok((before, Err(rejection.into()))),
+            Ok(outcome) => {
+                let next = Arc::new(next);
+                head.state = next.clone();
+                head.queue.push((bytes, next));
+                Ok((before + 1, Ok(Applied { index: before + 1, outcome })))
+            }
+        }
+    }
+
+    /// Returns once entry `index` is synced and its state published: by another proposal's sync, or by one of all that is
+    /// queued now.
+    fn sync_up_to(&self, index: u64) -> Result<()> {
+        let mut writer = lock(&self.writer);
+        writer.log.check().inspect_err(|_| lock(&self.head).queue.clear())?;
+        if writer.log.last_index() >= index {
+            return Ok(());
+        }
+        let (entries, states): (Vec<_>, Vec<_>) = std::mem::take(&mut lock(&self.head).queue).into_iter().unzip();
+        writer.log.append(entries)?;
+        for state in states {
+            writer.since_snapshot += 1;
+            self.state.store(state.clone());
+            // Under the log's lock, so that subscribers see states in the order of the log.
+            self.notify(&state);
+        }
+        let state = self.state.load();
+        assert_eq!(writer.log.last_index(), state.applied_index(), "log and state count alike");
+        // The commands have been acknowledged whatever happens to the floor: a failure poisons the log and so shows at the
+        // next command.
         if state.log_time_ms().saturating_sub(writer.floor_ms) >= self.options.floor_every_ms
             && writer.log.raise_floor().is_ok()
         {
             writer.floor_ms = state.log_time_ms();
         }
+        Ok(())
+    }
+
+    /// What keeps the log short and its replay checked. An owner that said so in the options calls this each second.
+    pub fn maintain(&self) -> Result<()> {
+        self.raise_floor()?;
+        self.keep_house();
+        Ok(())
+    }
+
+    /// Writes a snapshot and logs a digest where they are due, unless another thread is at it. A failed snapshot shows in
+    /// [`Catalog::snapshot_error`] and is tried again after a tenth of the usual distance.
+    fn keep_house(&self) {
         let every = self.options.snapshot_every.max(1);
-        if writer.since_snapshot >= every {
-            let saved = writer.log.save_snapshot(state);
-            writer.since_snapshot = if saved.is_ok() { 0 } else { every - every / 10 };
-            writer.snapshot_error = saved.err().map(|error| error.chain());
+        let snapshot_due = lock(&self.writer).snapshot_due(&self.options);
+        if !snapshot_due && self.state.load().checkpoint().is_none() {
+            return;
+        }
+        let Ok(_keeping) = self.keeping.try_lock() else { return };
+        if snapshot_due && let Err(error) = self.write_snapshot() {
+            let mut writer = lock(&self.writer);
+            (writer.since_snapshot, writer.failed_at) = (every - every / 10, writer.log.bytes_behind_snapshot());
+            writer.snapshot_error = Some(error.chain());
+        }
+        self.log_digest();
+    }
+
+    /// Tells the log what the state was at its checkpoint. One that is not told is told at the next call.
+    fn log_digest(&self) {
+        let state = self.state.load_full();
+        let Some(checkpoint) = state.checkpoint() else { return };
+        let digest = StateDigest { index: checkpoint.applied_index(), digest: format!("{:032x}", checkpoint.digest()) };
+        if let Ok((index, _)) = self.try_on_head(Command::new(self.operation(), Body::StateDigest(digest))) {
+            // A failure poisons the log and so shows at the next command.
+            let _: Result<()> = self.sync_up_to(index);
         }
     }
 
@@ -239,9 +342,21 @@ impl Catalog {
 
     /// Writes a snapshot now and lets go of the log that it makes superfluous.
     pub fn save_snapshot(&self) -> Result<()> {
+        let _keeping = lock(&self.keeping);
+        self.write_snapshot()
+    }
+
+    /// Proposals go on while the state is written. The caller holds `keeping`.
+    fn write_snapshot(&self) -> Result<()> {
+        let (job, state) = {
+            let mut writer = lock(&self.writer);
+            (writer.log.begin_snapshot()?, self.state.load_full())
+        };
+        let bytes = job.write(&state)?;
         let mut writer = lock(&self.writer);
-        writer.log.save_snapshot(&self.state.load())?;
-        writer.since_snapshot = 0;
+        writer.log.end_snapshot(&job, bytes)?;
+        writer.failed_at = 0;
+        writer.since_snapshot = writer.log.last_index() - state.applied_index();
         writer.snapshot_error = None;
         Ok(())
     }
@@ -261,6 +376,22 @@ impl Catalog {
         for callback in callbacks {
             callback(state);
         }
+    }
+}
+
+/// Compares the state with what the log says it was, before the entry that says so is applied. Where the replay began behind
+/// that place there is nothing to compare.
+fn compare(state: &State, command: &Command) -> Result<()> {
+    let Body::StateDigest(logged) = &command.body else { return Ok(()) };
+    match state.checkpoint() {
+        Some(checkpoint) if checkpoint.applied_index() == logged.index => {
+            let found = format!("{:032x}", checkpoint.digest());
+            if found == logged.digest {
+                return Ok(());
+            }
+            Err(Error::Diverged { index: logged.index, found, logged: logged.digest.clone() })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -50,6 +50,13 @@ pub enum Error {
     #[error("the command has {bytes} bytes and a log entry takes {limit}; send it in several parts")]
     TooLarge { bytes: usize, limit: usize },
 
+    /// The log leads to another state than it led to when it was written (R-4).
+    #[error(
+        "the log led to another state when it was written: after entry {index} its digest is {found} here and was {logged}; \
+         start the version that wrote it, and report this"
+    )]
+    Diverged { index: u64, found: String, logged: String },
+
     /// A command in the log is of a type, or has a field, that this version does not know (R-4: it is never skipped).
     #[error(
         "log entry {index} cannot be understood by this version: {reason}; start the version that wrote it, or a newer one"

@@ -205,13 +205,7 @@ impl State {
     /// The state of a list of chunks. The error says what does not fit.
     pub fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<State, String> {
         let mut decoder = Decoder::default();
-        for (i, bytes) in chunks.into_iter().enumerate() {
-            if bytes.len() > CHUNK_BYTES_MAX {
-                return Err(format!("chunk {i} has {} bytes, and {CHUNK_BYTES_MAX} is the most", bytes.len()));
-            }
-            let chunk: Chunk = serde_json::from_slice(bytes).map_err(|e| format!("chunk {i}: {e}"))?;
-            decoder.add(chunk).map_err(|reason| format!("chunk {i}: {reason}"))?;
-        }
+        chunks.into_iter().try_for_each(|chunk| decoder.add(chunk))?;
         decoder.finish()
     }
 }
@@ -293,15 +287,28 @@ fn dump(tombstone: &Arc<Tombstone>) -> TombstoneDump {
     row
 }
 
+/// Makes a state of chunks that come one by one.
 #[derive(Default)]
-struct Decoder {
+pub(crate) struct Decoder {
+    chunks: usize,
     state: Option<State>,
     table: Option<(Table, Option<TombstoneDump>)>,
     staged: Option<(OperationId, StagedPush)>,
 }
 
 impl Decoder {
-    fn add(&mut self, chunk: Chunk) -> Result<(), String> {
+    /// Takes the next chunk. The error says what does not fit.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let i = self.chunks;
+        self.chunks += 1;
+        if bytes.len() > CHUNK_BYTES_MAX {
+            return Err(format!("chunk {i} has {} bytes, and {CHUNK_BYTES_MAX} is the most", bytes.len()));
+        }
+        let chunk: Chunk = serde_json::from_slice(bytes).map_err(|e| format!("chunk {i}: {e}"))?;
+        self.add_chunk(chunk).map_err(|reason| format!("chunk {i}: {reason}"))
+    }
+
+    fn add_chunk(&mut self, chunk: Chunk) -> Result<(), String> {
         if !matches!(chunk, Chunk::StagedSegments(_)) {
             self.end_staged()?;
         }
@@ -410,7 +417,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<State, String> {
+    pub(crate) fn finish(mut self) -> Result<State, String> {
         self.end_staged()?;
         self.end_table()?;
         self.state.ok_or_else(|| "the snapshot is empty".into())

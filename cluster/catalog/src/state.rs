@@ -37,6 +37,8 @@ pub struct State {
     pub(crate) operations: OrdMap<OperationId, Arc<OperationRow>>,
     /// Operations by the time at which they are forgotten.
     pub(crate) operation_times: OrdSet<(i64, OperationId)>,
+    /// The state after the last multiple of [`crate::apply::DIGEST_EVERY`] entries, until the log says what it was.
+    pub(crate) checkpoint: Option<Arc<State>>,
 }
 
 /// The answer to a command that has been applied, kept so that sending it again gives it again.
@@ -327,7 +329,13 @@ impl State {
             configs: OrdMap::new(),
             operations: OrdMap::new(),
             operation_times: OrdSet::new(),
+            checkpoint: None,
         }
+    }
+
+    /// The state that the log is to tell the digest of, if there is one.
+    pub fn checkpoint(&self) -> Option<&Arc<State>> {
+        self.checkpoint.as_ref()
     }
 
     pub fn cluster(&self) -> ClusterId {

@@ -4,7 +4,7 @@
 //!    0  magic          4   "GCL1"
 //!    4  crc32c         4   of bytes 8 to the end of the payload
 //!    8  length         4   of the payload
-//!   12  zero           4
+//!   12  place          4   records written before it and synced together with it: 0 for the first of a group
 //!   16  cluster id    16
 //!   32  recovery epoch 8
 //!   40  term           8
@@ -36,6 +36,8 @@ pub struct Record {
     pub recovery_epoch: u64,
     pub term: u64,
     pub index: u64,
+    /// How many records of its group stand before it. A group is written and synced as one.
+    pub place: u32,
     pub chain: u128,
     pub payload: Vec<u8>,
 }
@@ -57,7 +59,7 @@ impl Record {
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&(self.payload.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&self.place.to_le_bytes());
         bytes.extend_from_slice(&self.cluster.0);
         bytes.extend_from_slice(&self.recovery_epoch.to_le_bytes());
         bytes.extend_from_slice(&self.term.to_le_bytes());
@@ -98,7 +100,7 @@ impl Record {
         if crc32c::crc32c(&bytes[8..HEADER_BYTES + length]) != u32_at(bytes, 4) {
             return Err(Bad::Reason("its checksum does not fit"));
         }
-        if bytes[12..16] != [0; 4] || bytes[HEADER_BYTES + length..size].iter().any(|b| *b != 0) {
+        if bytes[HEADER_BYTES + length..size].iter().any(|b| *b != 0) {
             return Err(Bad::Reason("bytes that must be zero are not"));
         }
         let record = Record {
@@ -106,6 +108,7 @@ impl Record {
             recovery_epoch: u64_at(bytes, 32),
             term: u64_at(bytes, 40),
             index: u64_at(bytes, 48),
+            place: u32_at(bytes, 12),
             chain: u128::from_le_bytes(bytes[56..72].try_into().expect("16 bytes")),
             payload: bytes[HEADER_BYTES..HEADER_BYTES + length].to_vec(),
         };
@@ -141,6 +144,7 @@ mod tests {
             recovery_epoch: 1,
             term: 2,
             index: 3,
+            place: 5,
             chain: 4,
             payload: b"{\"v\":1}".to_vec(),
         }

@@ -17,7 +17,7 @@
 use cluster_types::ClusterId;
 
 use super::disk::Disk;
-use crate::snapshot::CHUNK_BYTES_MAX;
+use crate::snapshot::{CHUNK_BYTES_MAX, Decoder};
 use crate::{Error, Result, State};
 
 const MAGIC: [u8; 4] = [b'G', b'C', b'N', 0xff];
@@ -77,8 +77,32 @@ pub(super) fn write(disk: &dyn Disk, head: &SnapshotHead, state: &State) -> Resu
     Ok(name)
 }
 
-/// Reads and checks a snapshot.
-pub(super) fn read(disk: &dyn Disk, name: &str) -> Result<(SnapshotHead, State)> {
+/// A snapshot that was read.
+pub(super) struct Found {
+    pub head: SnapshotHead,
+    pub state: State,
+    pub bytes: u64,
+}
+
+/// Reads a snapshot, a chunk at a time.
+pub(super) fn read(disk: &dyn Disk, name: &str) -> Result<Found> {
+    let mut decoder = Decoder::default();
+    let damaged = |reason| Error::corrupt(name, HEADER as u64, reason);
+    let (head, bytes) = chunks(disk, name, |chunk| decoder.add(chunk).map_err(damaged))?;
+    let state = decoder.finish().map_err(damaged)?;
+    if state.applied_index() != head.index || state.cluster() != head.cluster {
+        return Err(Error::corrupt(name, 0, "header and state disagree"));
+    }
+    Ok(Found { head, state, bytes })
+}
+
+/// Checks that what was written can be read back, length and checksum of each chunk, and returns its bytes.
+pub(super) fn check(disk: &dyn Disk, name: &str) -> Result<u64> {
+    chunks(disk, name, |_| Ok(())).map(|(_, bytes)| bytes)
+}
+
+/// Reads the chunks of a snapshot against their checksums.
+fn chunks(disk: &dyn Disk, name: &str, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<(SnapshotHead, u64)> {
     let failed = |e| Error::io("read", name, e);
     let file = disk.open(name, false).map_err(failed)?;
     let size = file.size().map_err(failed)?;
@@ -90,7 +114,6 @@ pub(super) fn read(disk: &dyn Disk, name: &str) -> Result<(SnapshotHead, State)>
     file.read_at(0, &mut header).map_err(failed)?;
     let (head, count) = decode_head(&header).map_err(|reason| Error::corrupt(name, 0, reason))?;
     let mut at = HEADER as u64;
-    let mut chunks = Vec::new();
     for _ in 0..count {
         if size - at < 8 {
             return Err(short(at));
@@ -108,17 +131,12 @@ pub(super) fn read(disk: &dyn Disk, name: &str) -> Result<(SnapshotHead, State)>
             return Err(Error::corrupt(name, at, "the checksum of a chunk does not fit"));
         }
         at += 8 + length as u64;
-        chunks.push(chunk);
+        take(&chunk)?;
     }
     if at != size {
         return Err(Error::corrupt(name, at, "bytes stand behind the last chunk"));
     }
-    let state = State::decode(chunks.iter().map(Vec::as_slice))
-        .map_err(|reason| Error::corrupt(name, HEADER as u64, reason))?;
-    if state.applied_index() != head.index || state.cluster() != head.cluster {
-        return Err(Error::corrupt(name, 0, "header and state disagree"));
-    }
-    Ok((head, state))
+    Ok((head, size))
 }
 
 /// Removes what a crash left of a snapshot that was never finished.

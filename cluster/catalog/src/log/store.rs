@@ -39,6 +39,9 @@ pub struct Log {
     tail_end: u64,
     tail_size: u64,
     last: Last,
+    /// Bytes of the records behind the newest snapshot, and of that snapshot.
+    bytes_behind: u64,
+    snapshot_bytes: u64,
     poisoned: Option<String>,
 }
 
@@ -64,7 +67,21 @@ impl Log {
         let slots = Slots::create(&*disk, slot)?;
         let (tail, tail_size) = make_file(&*disk, 1, options.file_bytes)?;
         let last = Last { index: 0, term: 0, hash: 0 };
-        Ok(Log { disk, options, slots, files: vec![1], tail, tail_end: 0, tail_size, last, poisoned: None })
+        let files = vec![1];
+        let (bytes_behind, snapshot_bytes, poisoned) = (0, 0, None);
+        Ok(Log {
+            disk,
+            options,
+            slots,
+            files,
+            tail,
+            tail_end: 0,
+            tail_size,
+            last,
+            bytes_behind,
+            snapshot_bytes,
+            poisoned,
+        })
     }
 
     /// Whether a directory holds a log, or parts of one.
@@ -94,9 +111,9 @@ impl Log {
         let slot = slots.current();
         snapshot_file::remove_unfinished(&*disk, &names)?;
         let snapshot = newest_snapshot(&*disk, &names, &slot, &mut notes)?;
-        let (base, state) = match snapshot {
-            Some((head, state)) => (Some(head), state),
-            None => (None, State::new(slot.cluster)),
+        let (base, state, snapshot_bytes) = match snapshot {
+            Some(found) => (Some(found.head), found.state, found.bytes),
+            None => (None, State::new(slot.cluster), 0),
         };
         let base_index = base.map_or(0, |head| head.index);
         start(state)?;
@@ -114,25 +131,49 @@ impl Log {
             let reason = format!("the oldest log file begins at {}, and {} is wanted", files[0], base_index + 1);
             Error::corrupt(&file_name(files[0]), 0, reason)
         })?;
-        let mut scan = Scan { slot, base, last: None };
+        let mut scan = Scan { slot, base, last: None, bytes: 0 };
         let mut tail = None;
         for (i, first_index) in files.iter().enumerate().skip(first) {
             let is_tail = i + 1 == files.len();
             tail = Some(scan.file(&*disk, *first_index, is_tail, &mut notes, &mut replay)?);
         }
         let Tail { mut file, end, mut size } = tail.expect("there is at least one file");
+        let bytes_behind = scan.bytes;
         let last = scan.finish(*files.last().expect("there is at least one file"))?;
         if size < options.file_bytes {
             let name = file_name(*files.last().expect("there is at least one file"));
             size = options.file_bytes;
             file.set_size(size).and_then(|()| file.sync()).map_err(|e| Error::io("extend", &name, e))?;
         }
-        let log = Log { disk, options, slots, files, tail: file, tail_end: end, tail_size: size, last, poisoned: None };
+        let (tail, tail_end, tail_size, poisoned) = (file, end, size, None);
+        let log = Log {
+            disk,
+            options,
+            slots,
+            files,
+            tail,
+            tail_end,
+            tail_size,
+            last,
+            bytes_behind,
+            snapshot_bytes,
+            poisoned,
+        };
         Ok(Opened { log, notes })
     }
 
     pub fn slot(&self) -> Slot {
         self.slots.current()
+    }
+
+    /// Bytes that a start would replay.
+    pub fn bytes_behind_snapshot(&self) -> u64 {
+        self.bytes_behind
+    }
+
+    /// Bytes of the newest snapshot; 0 for none.
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.snapshot_bytes
     }
 
     pub fn last_index(&self) -> u64 {
@@ -147,35 +188,58 @@ impl Log {
         }
     }
 
-    /// Appends a record and makes it last. After an error nothing is known about it until the log is opened again.
-    pub fn append(&mut self, payload: Vec<u8>) -> Result<u64> {
+    /// Appends records and makes them last, with one sync as long as they fit the file. After an error nothing is known about
+    /// them until the log is opened again.
+    pub fn append(&mut self, payloads: Vec<Vec<u8>>) -> Result<()> {
         self.check()?;
-        self.try_append(payload).inspect_err(|error| self.poisoned = Some(error.chain()))
+        self.try_append(payloads).inspect_err(|error| self.poisoned = Some(error.chain()))
     }
 
-    fn try_append(&mut self, payload: Vec<u8>) -> Result<u64> {
+    fn try_append(&mut self, payloads: Vec<Vec<u8>>) -> Result<()> {
         let slot = self.slots.current();
-        let record = Record {
-            cluster: slot.cluster,
-            recovery_epoch: slot.recovery_epoch,
-            term: slot.term,
-            index: self.last.index + 1,
-            chain: self.last.hash,
-            payload,
-        };
-        let bytes = record.encode();
-        if self.tail_end > 0 && self.tail_end + bytes.len() as u64 > self.tail_size {
-            let (tail, size) = make_file(&*self.disk, record.index, self.options.file_bytes)?;
-            (self.tail, self.tail_end, self.tail_size) = (tail, 0, size);
-            self.files.push(record.index);
+        let mut group = Group { bytes: Vec::new(), records: 0, last: self.last };
+        for payload in payloads {
+            let end = self.tail_end + group.bytes.len() as u64;
+            if end > 0 && end + record::padded(payload.len()) as u64 > self.tail_size {
+                // A group lies in one file: what a crash leaves of it is the end of the log.
+                self.write(&mut group)?;
+                let first = self.last.index + 1;
+                let (tail, size) = make_file(&*self.disk, first, self.options.file_bytes)?;
+                (self.tail, self.tail_end, self.tail_size) = (tail, 0, size);
+                self.files.push(first);
+            }
+            let record = Record {
+                cluster: slot.cluster,
+                recovery_epoch: slot.recovery_epoch,
+                term: slot.term,
+                index: group.last.index + 1,
+                place: group.records,
+                chain: group.last.hash,
+                payload,
+            };
+            let bytes = record.encode();
+            group.last = Last { index: record.index, term: record.term, hash: xxhash_rust::xxh3::xxh3_128(&bytes) };
+            group.records += 1;
+            group.bytes.extend_from_slice(&bytes);
+        }
+        self.write(&mut group)
+    }
+
+    /// Writes a group, makes it last and begins the next.
+    fn write(&mut self, group: &mut Group) -> Result<()> {
+        if group.records == 0 {
+            return Ok(());
         }
         let name = file_name(*self.files.last().expect("a log has a tail"));
-        self.tail.write_at(self.tail_end, &bytes).map_err(|e| Error::io("write", &name, e))?;
+        self.tail.write_at(self.tail_end, &group.bytes).map_err(|e| Error::io("write", &name, e))?;
         self.tail.sync().map_err(|e| Error::io("sync", &name, e))?;
-        self.tail_end += bytes.len() as u64;
+        self.tail_end += group.bytes.len() as u64;
+        self.bytes_behind += group.bytes.len() as u64;
         self.tail_size = self.tail_size.max(self.tail_end);
-        self.last = Last { index: record.index, term: record.term, hash: xxhash_rust::xxh3::xxh3_128(&bytes) };
-        Ok(record.index)
+        self.last = group.last;
+        group.bytes.clear();
+        group.records = 0;
+        Ok(())
     }
 
     /// Records that everything up to the last record has been acknowledged. Does nothing when that is recorded.
@@ -189,11 +253,10 @@ impl Log {
         self.slots.write(Slot { floor, ..slot }).inspect_err(|error| self.poisoned = Some(error.chain()))
     }
 
-    /// Writes the state after the last record and lets go of the log that the snapshot before it made superfluous. A failure
-    /// leaves the log as it was.
-    pub fn save_snapshot(&mut self, state: &State) -> Result<()> {
+    /// Notes where the log stands, for a snapshot of the state after its last record. The snapshot itself is written while the
+    /// log goes on: [`SnapshotJob::write`], then [`Log::end_snapshot`].
+    pub fn begin_snapshot(&mut self) -> Result<SnapshotJob> {
         self.check()?;
-        assert_eq!(state.applied_index(), self.last.index, "a snapshot is taken at the end of the log");
         self.raise_floor()?;
         let slot = self.slots.current();
         let head = SnapshotHead {
@@ -203,14 +266,14 @@ impl Log {
             index: self.last.index,
             chain: self.last.hash,
         };
-        let name = snapshot_file::write(&*self.disk, &head, state)?;
-        // What the log is let go for must be readable first.
-        snapshot_file::read(&*self.disk, &name)?;
-        self.let_go()
+        Ok(SnapshotJob { disk: self.disk.clone(), head, bytes_before: self.bytes_behind })
     }
 
-    /// Two snapshots stay, and the log behind the older: when the newer cannot be read, the older leads to the same state.
-    fn let_go(&mut self) -> Result<()> {
+    /// Lets go of what a written snapshot of `bytes` made superfluous. Two snapshots stay, and the log behind the older: when
+    /// the newer cannot be read, the older leads to the same state.
+    pub fn end_snapshot(&mut self, job: &SnapshotJob, bytes: u64) -> Result<()> {
+        self.bytes_behind -= job.bytes_before;
+        self.snapshot_bytes = bytes;
         let names = self.disk.list().map_err(|e| Error::io("list", ".", e))?;
         let snapshots = snapshot_file::indexes(&names);
         let Some(kept) = snapshots.get(1) else { return Ok(()) };
@@ -230,6 +293,32 @@ impl Log {
             self.disk.sync_dir().map_err(|e| Error::io("sync the directory of", PREFIX, e))?;
         }
         Ok(())
+    }
+}
+
+/// Records that are written and synced as one.
+struct Group {
+    bytes: Vec<u8>,
+    records: u32,
+    /// The last of them, or the last of the log.
+    last: Last,
+}
+
+/// A snapshot to be written. One at a time.
+pub struct SnapshotJob {
+    disk: Arc<dyn Disk>,
+    head: SnapshotHead,
+    /// Of the records that the snapshot takes the place of.
+    bytes_before: u64,
+}
+
+impl SnapshotJob {
+    /// Writes the state after the record that the log had last, and returns its bytes. A failure leaves the store as it was.
+    pub fn write(&self, state: &State) -> Result<u64> {
+        assert_eq!(state.applied_index(), self.head.index, "a snapshot is taken at the end of the log");
+        let name = snapshot_file::write(&*self.disk, &self.head, state)?;
+        // What the log is let go for must be readable first.
+        snapshot_file::check(&*self.disk, &name)
     }
 }
 
@@ -258,11 +347,11 @@ fn newest_snapshot(
     names: &[String],
     slot: &Slot,
     notes: &mut Vec<String>,
-) -> Result<Option<(SnapshotHead, State)>> {
+) -> Result<Option<snapshot_file::Found>> {
     for index in snapshot_file::indexes(names) {
         let name = snapshot_file::file_name(index);
         match snapshot_file::read(disk, &name) {
-            Ok((head, _)) if head.cluster != slot.cluster || head.index != index => {
+            Ok(found) if found.head.cluster != slot.cluster || found.head.index != index => {
                 return Err(Error::corrupt(&name, 0, "it is of another cluster or another index than its name says"));
             }
             Ok(found) => return Ok(Some(found)),
@@ -279,6 +368,8 @@ struct Scan {
     slot: Slot,
     base: Option<SnapshotHead>,
     last: Option<Last>,
+    /// Of the records behind the base.
+    bytes: u64,
 }
 
 struct Tail {
@@ -323,7 +414,7 @@ impl Scan {
                 }
                 Err(Bad::Empty) if bytes[at..].iter().all(|b| *b == 0) => break,
                 Err(bad) => {
-                    self.torn(&name, &bytes, at, is_tail, bad)?;
+                    self.torn(&name, &bytes, at, first_index, is_tail, bad)?;
                     let end = at as u64;
                     file.set_size(end)
                         .and_then(|()| file.set_size(size))
@@ -377,27 +468,34 @@ impl Scan {
             return bad(format!("record {index} is not the one that the snapshot ends with"));
         }
         self.last = Some(Last { index, term, hash });
-        if self.base.is_none_or(|base| index > base.index) { replay(record) } else { Ok(()) }
+        if self.base.is_some_and(|base| index <= base.index) {
+            return Ok(());
+        }
+        self.bytes += bytes.len() as u64;
+        replay(record)
     }
 
     /// Decides whether bytes that are no record are what a crash leaves.
-    fn torn(&self, name: &str, bytes: &[u8], at: usize, is_tail: bool, bad: Bad) -> Result<()> {
+    fn torn(&self, name: &str, bytes: &[u8], at: usize, first_index: u64, is_tail: bool, bad: Bad) -> Result<()> {
         let reason = match bad {
             Bad::Empty => "zeros stand where a record is due",
             Bad::Short => "the file ends inside a record",
             Bad::Reason(reason) => reason,
         };
-        let expected = self.last.map_or(0, |last| last.index + 1);
+        let expected = self.last.map_or(first_index, |last| last.index + 1);
         let corrupt =
             |what: &str| Err(Error::corrupt(name, at as u64, format!("record {expected}: {reason}, and {what}")));
         if !is_tail {
             return corrupt("a later log file is there");
         }
-        let behind = (at + record::ALIGN..bytes.len())
+        // A crash during the sync of a group leaves any of its records. The next group is written after that sync, so that a
+        // record of a later one says that this one had been acknowledged.
+        let later = (at + record::ALIGN..bytes.len())
             .step_by(record::ALIGN)
             .filter(|i| Record::starts(&bytes[*i..]))
-            .any(|i| Record::decode(&bytes[i..]).is_ok());
-        if behind {
+            .filter_map(|i| Record::decode(&bytes[i..]).ok())
+            .any(|(record, _)| record.index.saturating_sub(u64::from(record.place)) > expected);
+        if later {
             return corrupt("a valid record stands behind it");
         }
         Ok(())

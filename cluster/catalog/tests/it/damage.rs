@@ -142,7 +142,7 @@ fn a_command_of_a_later_version_stops_the_node() {
     let opened =
         cluster_catalog::log::Log::open(shared.clone(), options(&clock()).log, |_| Ok(()), |_| Ok(())).unwrap();
     let mut log = opened.log;
-    log.append(entry.to_vec()).unwrap();
+    log.append(vec![entry.to_vec()]).unwrap();
     drop(log);
     let message = chain(&open(&shared).err().unwrap());
     assert!(message.contains("log entry 1") && message.contains("`sealPartition`"), "{message}");

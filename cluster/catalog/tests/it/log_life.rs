@@ -65,6 +65,29 @@ fn snapshots_keep_the_log_short() {
 }
 
 #[test]
+fn large_commands_bring_a_snapshot_sooner() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let disk = Arc::new(FileDisk::open(dir.path()).unwrap());
+        let options = Options { snapshot_bytes: 200_000, ..options(&clock()) };
+        Catalog::open_with(disk, ClusterInit::CreateIfMissing(CLUSTER), options).unwrap()
+    };
+    let catalog = open();
+    let table = with_table(&catalog, "t");
+    for i in 0..40u64 {
+        // Some 40 kB each.
+        let new = (0..200).map(|k| segment(&format!("s{i}-{k}"), &format!("k{i}-{k}"))).collect();
+        catalog.propose_body(Body::PushSegments(push(table, i, PushMode::Append, new))).unwrap();
+    }
+    let digest = catalog.snapshot().digest();
+    drop(catalog);
+    let again = open();
+    assert_eq!(again.snapshot().digest(), digest);
+    assert!(again.recovery().snapshot_index >= 20, "{:?}", again.recovery());
+    assert!(again.recovery().replayed < 20, "{:?}", again.recovery());
+}
+
+#[test]
 fn subscribers_see_every_state_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let catalog = Arc::new(Catalog::open(dir.path(), ClusterInit::CreateIfMissing(CLUSTER)).unwrap());

@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod faulty_disk;
 mod golden;
+mod group;
 mod log_life;
 mod model;
 mod push;

@@ -16,7 +16,9 @@ pub fn options(clock: &Arc<AtomicI64>) -> Options {
     Options {
         log: LogOptions { file_bytes: 4096 },
         snapshot_every: u64::MAX,
+        snapshot_bytes: u64::MAX,
         floor_every_ms: 1_000,
+        maintained: false,
         clock: Box::new(move || clock.load(Ordering::Relaxed)),
     }
 }
