@@ -147,7 +147,8 @@ impl Node {
         }
         let background = vec![
             runtimes.bulk().spawn(maintain_catalog(catalog.clone(), stopping.clone())),
-            runtimes.bulk().spawn(purge(controller, stopping.clone())),
+            runtimes.bulk().spawn(purge(controller.clone(), stopping.clone())),
+            runtimes.bulk().spawn(expire(controller, stopping.clone())),
             runtimes.bulk().spawn(sweep_cursors(broker, stopping.clone())),
             runtimes.edge().spawn(measure_wakeups(metrics, stopping)),
         ];
@@ -330,6 +331,18 @@ async fn purge(controller: Arc<Controller>, mut stop: watch::Receiver<bool>) {
             Ok(Ok(0)) | Err(_) => {}
             Ok(Ok(tombstones)) => tracing::info!(tombstones, "purged"),
             Ok(Err(error)) => tracing::warn!(error = %crate::error_chain(&error), "purge"),
+        }
+    }
+}
+
+/// Drops each hour what tables have kept for their time.
+async fn expire(controller: Arc<Controller>, mut stop: watch::Receiver<bool>) {
+    while !ended(&mut stop, Duration::from_secs(3600)).await {
+        let controller = controller.clone();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        if let Err(error) = tokio::task::spawn_blocking(move || controller.expire_all(now_ms)).await {
+            tracing::warn!(%error, "retention ended early");
         }
     }
 }

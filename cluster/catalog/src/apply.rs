@@ -10,8 +10,8 @@ use std::sync::Arc;
 use cluster_types::{Generation, SegmentOrdinal, TableIncarnation, TableVersion, did_you_mean};
 
 use crate::command::{
-    AbortPush, Body, Command, CreateTable, DropSchema, DropSegments, DropTable, Finalize, NewSegment, Outcome,
-    PurgeTombstones, PushMode, PushSegments, PutSchema, RESERVATION_MS, ROWS_MAX, Rejection, ReserveSegments,
+    AbortPush, Body, Command, CreateTable, DropSchema, DropSegments, DropTable, ExpireSegments, Finalize, NewSegment,
+    Outcome, PurgeTombstones, PushMode, PushSegments, PutSchema, RESERVATION_MS, ROWS_MAX, Rejection, ReserveSegments,
     SetConfig, SetTableState, StateDigest, UpdateTable,
 };
 use crate::state::{
@@ -23,6 +23,9 @@ type Applied = Result<Outcome, Rejection>;
 
 /// How long the answer to an operation is remembered, in log time.
 pub const OPERATION_MS: i64 = 24 * 3600 * 1000;
+
+/// A rule alone drops one in so many of a table's segments at most.
+pub const EXPIRE_SHARE: u64 = 20;
 
 /// Entries between two of which the state is compared with what the log says it was.
 pub const DIGEST_EVERY: u64 = 10_000;
@@ -91,6 +94,7 @@ impl State {
             Body::SetConfig(body) => self.set_config(body),
             Body::Finalize(body) => self.finalize(body),
             Body::StateDigest(body) => Ok(self.compared(body)),
+            Body::ExpireSegments(body) => self.expire(body),
         }
     }
 
@@ -431,6 +435,16 @@ impl State {
         let segments = going.len() as u64;
         self.bury_segments(body.table, TombstoneReason::Dropped, going, body.window_ms);
         Ok(Outcome::Dropped { version, segments })
+    }
+
+    fn expire(&mut self, body: &ExpireSegments) -> Applied {
+        let table = self.require_table(body.table)?;
+        let (segments, of) = (body.run.max(body.names.len() as u64), table.segment_count() as u64);
+        if !body.approved && segments.saturating_mul(EXPIRE_SHARE) > of {
+            return Err(Rejection::NeedsApproval { table: table.name.clone(), segments, of });
+        }
+        let names = Some(body.names.clone());
+        self.drop_segments(&DropSegments { table: body.table, names, window_ms: body.window_ms })
     }
 
     fn purge(&mut self, body: &PurgeTombstones) -> Applied {

@@ -45,6 +45,7 @@ pub enum Body {
     SetConfig(SetConfig),
     Finalize(Finalize),
     StateDigest(StateDigest),
+    ExpireSegments(ExpireSegments),
 }
 
 /// Makes or replaces a schema.
@@ -231,6 +232,19 @@ pub struct StateDigest {
     pub digest: String,
 }
 
+/// Drops segments that a rule found, not a user. More than a twentieth of a table goes only with approval (R-10).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpireSegments {
+    pub table: TableIncarnation,
+    pub names: Vec<String>,
+    /// Segments that the rule found in all; a run of many is several commands.
+    pub run: u64,
+    /// An operator has said that so many may go.
+    pub approved: bool,
+    pub window_ms: u64,
+}
+
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -283,6 +297,11 @@ pub enum Rejection {
     PushMode,
     #[error("table `{table}` has no push {push}")]
     NoPush { table: String, push: OperationId },
+    #[error(
+        "{segments} of the {of} segments of table `{table}` are over their time, and more than 5 % do not go by themselves: \
+         POST /tables/{table}/retention?approve=true lets them go"
+    )]
+    NeedsApproval { table: String, segments: u64, of: u64 },
     #[error("there is no tombstone {id}")]
     NoTombstone { id: u64 },
     #[error("tombstone {id} keeps its files for another {remaining_ms} ms")]
@@ -361,6 +380,7 @@ bodies! {
     SetConfig = "setConfig";
     Finalize = "finalize";
     StateDigest = "stateDigest";
+    ExpireSegments = "expireSegments";
 }
 
 impl Command {

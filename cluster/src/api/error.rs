@@ -81,7 +81,8 @@ fn of_catalog(error: &cluster_catalog::Error) -> StatusCode {
             | Rejection::TableVersion { .. }
             | Rejection::SegmentExists { .. }
             | Rejection::OldGeneration { .. }
-            | Rejection::KeyTaken { .. } => StatusCode::CONFLICT,
+            | Rejection::KeyTaken { .. }
+            | Rejection::NeedsApproval { .. } => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         },
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

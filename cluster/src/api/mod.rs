@@ -20,6 +20,7 @@ pub mod parameters;
 pub mod query;
 pub mod receive;
 pub mod reload;
+pub mod retention;
 pub mod router;
 pub mod routing;
 pub mod running;

@@ -2,8 +2,8 @@
 
 use super::openapi::{self, Document};
 use super::{
-    AppState, brokers, cluster_configs, cursors, error, health, ingest, instances, leader, query, reload, routing,
-    running, schemas, segment_metadata, segments, table_configs, table_metadata, table_views, tables, uploads,
+    AppState, brokers, cluster_configs, cursors, error, health, ingest, instances, leader, query, reload, retention,
+    routing, running, schemas, segment_metadata, segments, table_configs, table_metadata, table_views, tables, uploads,
 };
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -80,6 +80,7 @@ pub fn controller(app: AppState) -> Router {
         .routes(routes!(segment_metadata::crc))
         .routes(routes!(segment_metadata::zk_metadata))
         .routes(routes!(segment_metadata::one))
+        .routes(routes!(retention::run))
         .routes(routes!(reload::table))
         .routes(routes!(reload::table_v1))
         .routes(routes!(reload::segment))

@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod purge;
 pub mod push;
 pub mod reload;
+pub mod retention;
 pub mod schemas;
 pub mod tables;
 pub mod uploads;

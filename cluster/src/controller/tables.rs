@@ -1,5 +1,6 @@
 //! Tables: made, changed and dropped.
 
+use super::retention::retention_ms;
 use super::{Controller, Error, Result};
 use cluster_catalog::command::{CreateTable, DropSegments, DropTable, SetTableState, UpdateTable};
 use cluster_catalog::{Body, Outcome, State, Table};
@@ -81,6 +82,7 @@ impl Controller {
         if let Some(column) = &config.segments_config.time_column_name {
             schema.require("segmentsConfig.timeColumnName", column)?;
         }
+        retention_ms(&config)?;
         let unrecognized = config.unrecognized_properties();
         Ok(CheckedTable { config, name, schema: schema_name, unrecognized })
     }
@@ -129,7 +131,7 @@ impl Controller {
         }
     }
 
-    fn window(&self, table: &Table, retention: Option<&str>) -> Result<u64> {
+    pub(super) fn window(&self, table: &Table, retention: Option<&str>) -> Result<u64> {
         let configured = table.config().ok().and_then(|c| c.segments_config.deleted_segments_retention_period.clone());
         match retention.map(str::to_owned).or(configured) {
             None => Ok(DROP_WINDOW_MS),

@@ -216,3 +216,32 @@ fn a_segment_that_is_none_says_what_it_is() {
     }
     assert_eq!(push(&[("UPLOAD_TYPE", "BOGUS")], b"").0, 400);
 }
+
+/// Pinot: segments go when their end time is more than retentionTimeValue retentionTimeUnits ago.
+#[test]
+fn retention_takes_little_by_itself_and_much_when_approved() {
+    let node = Node::start();
+    let schema = json!({"schemaName": "t", "dimensionFieldSpecs": [{"name": "id", "dataType": "INT"}], "dateTimeFieldSpecs":
+        [{"name": "at", "dataType": "TIMESTAMP", "format": "TIMESTAMP", "granularity": "1:MILLISECONDS"}]});
+    let config = |unit: &str, push_type: &str| {
+        json!({"tableName": "t", "tableType": "OFFLINE", "tenants": {}, "tableIndexConfig": {}, "metadata": {}, "segmentsConfig":
+            {"timeColumnName": "at", "replication": "1", "retentionTimeUnit": unit, "retentionTimeValue": "3650",
+             "segmentPushType": push_type}})
+    };
+    node.post("/schemas", &schema).ok();
+    refused(node.post("/tables", &config("DAYSS", "APPEND")), 400, "retentionTimeUnit");
+    node.post("/tables", &config("DAYS", "REFRESH")).ok();
+    for (name, year) in [("old", "2001"), ("new", "2200")] {
+        node.ingest(&node.file(&format!("{name}.csv"), format!("id,at\n1,{year}-01-01 00:00:00\n")), "t", &[]);
+    }
+    let run = |query: &str| node.post(&format!("/tables/t/retention{query}"), &json!(null));
+    // A table that is refreshed as a whole keeps its segments.
+    assert_eq!(run("?approve=true").ok()["status"], "0 segments dropped, their time is over");
+    node.put("/tables/t", &config("DAYS", "APPEND")).ok();
+    refused(run(""), 409, "1 of the 2 segments");
+    assert_eq!(node.count("t"), Some(2));
+    assert_eq!(run("?approve=true").ok()["status"], "1 segments dropped, their time is over");
+    assert_eq!(node.rows("SELECT at FROM t"), json!([["2200-01-01 00:00:00.0"]]));
+    assert_eq!(run("").ok()["status"], "0 segments dropped, their time is over");
+    refused(run("?approve=perhaps"), 400, "approve");
+}

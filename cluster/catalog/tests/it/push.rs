@@ -306,3 +306,32 @@ fn names_are_found_as_queries_write_them() {
     let refused = rejection(&catalog, create_table("flight"));
     assert!(refused.to_string().contains("did you mean `flights`?"), "{refused}");
 }
+
+#[test]
+fn a_rule_alone_drops_a_twentieth_at_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(dir.path(), ClusterInit::CreateIfMissing(CLUSTER)).unwrap();
+    let table = with_table(&catalog, "t");
+    let new = (0..40).map(|i| segment(&format!("s{i}"), &format!("k{i}"))).collect();
+    catalog.propose_body(Body::PushSegments(push(table, 1, PushMode::Append, new))).unwrap();
+    let expire = |names: std::ops::Range<u32>, run: u64, approved: bool| {
+        let names = names.map(|i| format!("s{i}")).collect();
+        catalog.propose_body(Body::ExpireSegments(ExpireSegments { table, names, run, approved, window_ms: 1 }))
+    };
+    let refused = |result: cluster_catalog::Result<cluster_catalog::Applied>| {
+        let message = result.unwrap_err().to_string();
+        assert!(message.contains("t_OFFLINE") && message.contains("approve=true"), "{message}");
+    };
+    refused(expire(0..3, 3, false));
+    // A part of a run that takes more is as much refused, and a run that says less than it takes.
+    refused(expire(0..1, 3, false));
+    refused(expire(0..3, 1, false));
+    assert_eq!(catalog.snapshot().table(table).unwrap().segment_count(), 40);
+    expire(0..2, 2, false).unwrap();
+    refused(expire(2..4, 2, false));
+    expire(2..38, 36, true).unwrap();
+    assert_eq!(names(&catalog.snapshot(), table), ["s38", "s39"]);
+    // A user's own drop is no rule.
+    let all = DropSegments { table, names: None, window_ms: 1 };
+    catalog.propose_body(Body::DropSegments(all)).unwrap();
+}
