@@ -15,6 +15,7 @@
 
 pub mod apply;
 mod catalog;
+mod check;
 pub mod command;
 mod error;
 pub mod log;

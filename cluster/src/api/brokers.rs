@@ -96,7 +96,7 @@ pub async fn v2_tenant(State(app): State<AppState>, Path(tenant): Path<String>) 
     Ok(Json(json!([broker(&app)])))
 }
 
-fn check_tenant(tenant: &str) -> Result<(), ApiError> {
+pub fn check_tenant(tenant: &str) -> Result<(), ApiError> {
     if tenant == "DefaultTenant" {
         Ok(())
     } else {

@@ -1,7 +1,7 @@
 //! The node as Pinot's instances, tenants, databases and cluster.
 
 use super::extract::Path;
-use super::{ApiError, AppState};
+use super::{ApiError, AppState, brokers};
 use axum::Json;
 use axum::extract::State;
 use cluster_types::TableName;
@@ -54,6 +54,27 @@ pub async fn get(State(app): State<AppState>, Path(name): Path<String>) -> Resul
 #[utoipa::path(get, path = "/tenants", tag = "Tenant", responses((status = 200, description = "names by role")))]
 pub async fn tenants() -> Json<Value> {
     Json(json!({"SERVER_TENANTS": ["DefaultTenant"], "BROKER_TENANTS": ["DefaultTenant"]}))
+}
+
+/// The instances of a tenant
+#[utoipa::path(get, path = "/tenants/{tenantName}", tag = "Tenant", params(("tenantName" = String, Path)),
+    responses((status = 200, description = "`{\"ServerInstances\", \"BrokerInstances\"}`"), (status = 404, description = "no such tenant")))]
+pub async fn tenant(State(app): State<AppState>, Path(tenant): Path<String>) -> Result<Json<Value>, ApiError> {
+    brokers::check_tenant(&tenant)?;
+    Ok(Json(json!({
+        "tenantName": tenant,
+        "ServerInstances": [app.server_id()],
+        "BrokerInstances": [app.broker_id()],
+    })))
+}
+
+/// The tables of a tenant
+#[utoipa::path(get, path = "/tenants/{tenantName}/tables", tag = "Tenant", params(("tenantName" = String, Path)),
+    responses((status = 200, description = "`{\"tables\": [...]}`"), (status = 404, description = "no such tenant")))]
+pub async fn tenant_tables(State(app): State<AppState>, Path(tenant): Path<String>) -> Result<Json<Value>, ApiError> {
+    brokers::check_tenant(&tenant)?;
+    let names: BTreeSet<String> = app.controller.state().tables().map(|table| table.name.clone()).collect();
+    Ok(Json(json!({"tables": names})))
 }
 
 /// All databases

@@ -7,7 +7,7 @@ use super::{ApiError, AppState, receive};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use cluster_types::Schema;
+use cluster_types::{Role, Schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -16,6 +16,24 @@ use utoipa::IntoParams;
 #[utoipa::path(get, path = "/schemas", tag = "Schema", responses((status = 200, description = "names")))]
 pub async fn list(State(app): State<AppState>) -> Json<Vec<String>> {
     Json(app.controller.state().schemas().map(|row| row.name.clone()).collect())
+}
+
+/// All schemas with how many columns of each kind they have
+#[utoipa::path(get, path = "/schemas/info", tag = "Schema", responses((status = 200, description = "`{\"schemasInfo\": [...]}`")))]
+pub async fn info(State(app): State<AppState>) -> Json<Value> {
+    let state = app.controller.state();
+    let rows = state.schemas().map(|row| {
+        let count = |role: fn(&Role) -> bool| {
+            row.schema().map_or(0, |schema| schema.columns().iter().filter(|column| role(&column.role)).count())
+        };
+        json!({
+            "schemaName": row.name,
+            "numDimensionFields": count(|role| matches!(role, Role::Dimension)),
+            "numMetricFields": count(|role| matches!(role, Role::Metric)),
+            "numDateTimeFields": count(|role| matches!(role, Role::DateTime { .. })),
+        })
+    });
+    Json(json!({"schemasInfo": rows.collect::<Value>()}))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

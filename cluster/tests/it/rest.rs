@@ -245,3 +245,16 @@ fn retention_takes_little_by_itself_and_much_when_approved() {
     assert_eq!(run("").ok()["status"], "0 segments dropped, their time is over");
     refused(run("?approve=perhaps"), 400, "approve");
 }
+
+#[test]
+fn what_the_ui_lists() {
+    let node = node();
+    let tenant = node.get("/tenants/DefaultTenant").ok();
+    assert_eq!(tenant["ServerInstances"].as_array().unwrap().len(), 1);
+    assert_eq!(node.get("/tenants/DefaultTenant/tables").ok(), json!({"tables": ["t_OFFLINE"]}));
+    refused(node.get("/tenants/nope"), 404, "nope");
+    let info = node.get("/schemas/info").ok()["schemasInfo"][0].clone();
+    let columns: i64 =
+        ["numDimensionFields", "numMetricFields", "numDateTimeFields"].iter().map(|k| info[k].as_i64().unwrap()).sum();
+    assert_eq!((&info["schemaName"], columns), (&json!("t"), 3));
+}
