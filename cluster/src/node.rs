@@ -149,7 +149,7 @@ impl Node {
             runtimes.bulk().spawn(maintain_catalog(catalog.clone(), stopping.clone())),
             runtimes.bulk().spawn(purge(controller.clone(), stopping.clone())),
             runtimes.bulk().spawn(expire(controller, stopping.clone())),
-            runtimes.bulk().spawn(sweep_cursors(broker, stopping.clone())),
+            runtimes.bulk().spawn(sweep_cursors(broker.clone(), stopping.clone())),
             runtimes.edge().spawn(measure_wakeups(metrics, stopping)),
         ];
         tracing::info!(
