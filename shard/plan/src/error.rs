@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum Error {
     /// A value does not fit its type. `expression` is the SQL-like text of the failing expression.
-    #[error("{what} in {expression}")]
+    #[error("{what}{}{expression}", if expression.is_empty() { "" } else { " in " })]
     Evaluation { what: String, expression: String },
     /// No function of this name takes these argument types.
     #[error("{0}")]

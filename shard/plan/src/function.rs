@@ -90,6 +90,10 @@ pub trait Aggregate: Send + Sync + Debug {
     }
     /// NULL arguments are skipped (all but COUNT(*)).
     fn resolve(&self, args: &[Type], params: &[Scalar]) -> Result<AggregateSignature>;
+    /// What Pinot answers over no rows where nulls are off. `None`: the aggregate is never NULL, or NULL is all there is.
+    fn of_no_rows(&self, _result: Type) -> Option<Scalar> {
+        None
+    }
     /// `result` is the type that `finish` returns: one of the signature's two results.
     fn accumulator(&self, args: &[Type], params: &[Scalar], result: Type) -> Result<Box<dyn Accumulator>>;
 }

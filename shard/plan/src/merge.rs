@@ -32,6 +32,8 @@ pub struct BoundAggregate {
     call: AggregateCall,
     args: Vec<Type>,
     state: Vec<Field>,
+    /// The call in errors.
+    text: String,
 }
 
 impl BoundAggregate {
@@ -51,7 +53,8 @@ impl BoundAggregate {
         if call.ty != signature.result && call.ty != signature.result_sse {
             return Err(Error::Plan(format!("{} does not finish as {}", call.function, call.ty)));
         }
-        Ok(BoundAggregate { aggregate, call: call.clone(), args, state: signature.state })
+        let text = call_text(call, &[]);
+        Ok(BoundAggregate { aggregate, call: call.clone(), args, state: signature.state, text })
     }
 
     pub fn accumulator(&self) -> Result<Box<dyn Accumulator>> {
@@ -178,11 +181,11 @@ impl Groups {
         Ok(columns)
     }
 
-    /// Keys, then finished values.
-    pub fn finish(&mut self) -> Result<Vec<ArrayRef>> {
+    /// Keys, then finished values of `aggregates`, which the groups were made of.
+    fn finish(&mut self, aggregates: &[BoundAggregate]) -> Result<Vec<ArrayRef>> {
         let mut columns = self.table.keys()?;
-        for accumulator in &mut self.accumulators {
-            columns.push(accumulator.finish()?);
+        for (accumulator, aggregate) in self.accumulators.iter_mut().zip(aggregates) {
+            columns.push(accumulator.finish().map_err(|e| e.in_expression(|| aggregate.text.clone()))?);
         }
         Ok(columns)
     }
@@ -242,6 +245,13 @@ impl GroupMerger {
             parts: Vec::new(),
             hashes: Vec::new(),
         })
+    }
+
+    /// What the arguments' columns are called in errors.
+    pub fn name_columns(&mut self, names: &[String]) {
+        for aggregate in &mut self.aggregates {
+            aggregate.text = call_text(&aggregate.call, names);
+        }
     }
 
     /// At most this many groups (`numGroupsLimit`), counted in one table.
@@ -407,13 +417,20 @@ impl GroupMerger {
     /// memory goes before the next one's answer is made.
     pub fn finish(mut self, mut take: impl FnMut(Vec<ArrayRef>, usize) -> Result<()>) -> Result<()> {
         self.settle()?;
+        let aggregates = self.aggregates;
         let parts = self.parts.into_iter().map(|part| part.groups).filter(|groups| !groups.is_empty());
         for mut groups in self.single.into_iter().chain(parts) {
             let rows = groups.len();
-            take(groups.finish()?, rows)?;
+            take(groups.finish(&aggregates)?, rows)?;
         }
         Ok(())
     }
+}
+
+/// An aggregate call as SQL-like text.
+fn call_text(call: &AggregateCall, column_names: &[String]) -> String {
+    let args: Vec<String> = call.args.iter().map(|a| crate::eval::expr_text(a, column_names)).collect();
+    format!("{}({})", call.function, args.join(", "))
 }
 
 /// Equal types; the names and nullability of list elements do not count, as they differ between writers.

@@ -101,6 +101,13 @@ impl Reducer {
         Ok(Reducer { input, finish, memory: Reservation::new(budget) })
     }
 
+    /// What the leaf's columns are called in errors about aggregates.
+    pub fn name_columns(&mut self, names: &[String]) {
+        if let Input::Groups(merger) = &mut self.input {
+            merger.name_columns(names);
+        }
+    }
+
     /// At most this many groups; rows of further groups are dropped and [`Reducer::groups_limit_reached`] says so.
     pub fn limit_groups(&mut self, limit: u64) -> Result<()> {
         match &mut self.input {

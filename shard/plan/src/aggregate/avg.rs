@@ -2,7 +2,7 @@
 //!
 //! State: the columns of the sum (see [`super::sum`]), then `count` Int64.
 
-use super::rows::{column, field, number_type, required};
+use super::rows::{column, field, number, number_type, required};
 use super::totals::{Compensated, DecimalTotals, DoubleTotals, INTEGER_TOTAL, LongTotals};
 use crate::error::{Error, Result};
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
@@ -38,6 +38,10 @@ impl Aggregate for Avg {
         };
         state.push(required("count", ArrowType::Int64));
         Ok(AggregateSignature { args: vec![arg], result: Type::DOUBLE, result_sse: Type::DOUBLE, state })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        number(result, f64::NEG_INFINITY)
     }
 
     fn accumulator(&self, args: &[Type], params: &[Scalar], _result: Type) -> Result<Box<dyn Accumulator>> {

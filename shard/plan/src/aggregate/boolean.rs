@@ -48,6 +48,10 @@ impl Aggregate for BoolFold {
         })
     }
 
+    fn of_no_rows(&self, _result: Type) -> Option<Scalar> {
+        Some(Scalar::Boolean(*self == BoolFold::And))
+    }
+
     fn accumulator(&self, _args: &[Type], _params: &[Scalar], _result: Type) -> Result<Box<dyn Accumulator>> {
         Ok(Box::new(Bool::new(*self == BoolFold::Or)))
     }

@@ -4,7 +4,7 @@
 //! errors, as in [`super::variance`]), `m2X`, `m2Y`, `coXY`.
 
 use super::moments::{Folds, Moments, fields};
-use super::rows::number_type;
+use super::rows::{number, number_type};
 use super::totals::Compensated;
 use crate::error::Result;
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
@@ -85,6 +85,10 @@ impl Aggregate for Covariance {
             result_sse: Type::DOUBLE,
             state: fields::<2, 7, Pair>(),
         })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        number(result, f64::NEG_INFINITY)
     }
 
     fn accumulator(&self, _args: &[Type], _params: &[Scalar], _result: Type) -> Result<Box<dyn Accumulator>> {

@@ -3,7 +3,7 @@
 //! State: as [`super::distinct`], the values INT, LONG, DOUBLE or BIG_DECIMAL.
 
 use super::distinct::DistinctSets;
-use super::rows::{number_type, required};
+use super::rows::{number, number_type, required};
 use super::values::list_of;
 use super::{avg, sum};
 use crate::error::Result;
@@ -49,6 +49,10 @@ impl Aggregate for DistinctFold {
         let arg = number_type(self.name(), args[0])?;
         let folded = self.fold().resolve(&[arg], &[])?;
         Ok(AggregateSignature { state: vec![required("values", list_of(arg.arrow()))], ..folded })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        number(result, if *self == DistinctFold::Sum { 0.0 } else { f64::NAN })
     }
 
     fn accumulator(&self, args: &[Type], params: &[Scalar], result: Type) -> Result<Box<dyn Accumulator>> {

@@ -3,7 +3,7 @@
 //! State: one column `value` of the argument's type, NULL for a group without values. Strings, bytes and decimals
 //! compare as bytes; NaN is the greatest number (E-10).
 
-use super::rows::{column, each_row, field, wrong_args};
+use super::rows::{column, each_row, field, number, wrong_args};
 use crate::error::{Error, Result};
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
 use crate::group::{ByteColumn, byte_array};
@@ -58,6 +58,13 @@ impl Aggregate for Extreme {
             _ => args[0],
         };
         Ok(AggregateSignature { args: vec![ty], result: ty, result_sse: ty, state: vec![field("value", ty.arrow())] })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        if self.name == "anyvalue" {
+            return None;
+        }
+        number(result, if self.max { f64::NEG_INFINITY } else { f64::INFINITY })
     }
 
     fn accumulator(&self, args: &[Type], params: &[Scalar], _result: Type) -> Result<Box<dyn Accumulator>> {

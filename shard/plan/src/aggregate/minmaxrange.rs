@@ -3,7 +3,7 @@
 //! State: `min` and `max`, both LONG or both DOUBLE, NULL for a group without values.
 
 use super::minmax::MinMax;
-use super::rows::{column, field, number_type};
+use super::rows::{column, field, number, number_type};
 use crate::error::Result;
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
 use crate::scalar::Scalar;
@@ -35,6 +35,10 @@ impl Aggregate for MinMaxRange {
             result_sse: Type::DOUBLE,
             state: vec![field("min", ty.arrow()), field("max", ty.arrow())],
         })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        number(result, f64::NEG_INFINITY)
     }
 
     fn accumulator(&self, args: &[Type], params: &[Scalar], _result: Type) -> Result<Box<dyn Accumulator>> {

@@ -3,7 +3,7 @@
 //! State: `values`, a list of the distinct values of each group in ascending order, and `counts`, a list of their
 //! counts. Of values that tie, the least is taken; the parameter 'MAX' takes the greatest, 'AVG' their average.
 
-use super::rows::{column, required, text_param, unnest, wrong_args};
+use super::rows::{column, number, required, text_param, unnest, wrong_args};
 use super::totals::Compensated;
 use super::values::{ValueKeys, list_of, lists, pair_hash};
 use crate::error::{Error, Result};
@@ -60,6 +60,10 @@ impl Aggregate for Mode {
             result_sse: if is_plain_number(args[0]) { Type::DOUBLE } else { args[0] },
             state: vec![required("values", list_of(args[0].arrow())), required("counts", list_of(ArrowType::Int64))],
         })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        number(result, f64::NEG_INFINITY)
     }
 
     fn accumulator(&self, args: &[Type], params: &[Scalar], result: Type) -> Result<Box<dyn Accumulator>> {

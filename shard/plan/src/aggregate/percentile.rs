@@ -5,7 +5,7 @@
 //! `percentile(x, p)` is Pinot's: the sorted values at index `n * p / 100`, rounded down, the last for p = 100.
 //! `median(x)` is the mean of the two middle values, as in SQL.
 
-use super::rows::{column, each_row, number_param, number_type, required, unnest};
+use super::rows::{column, each_row, number, number_param, number_type, required, unnest};
 use super::values::{list_of, lists};
 use crate::error::{Error, Result};
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
@@ -93,6 +93,11 @@ impl Aggregate for Percentile {
             result_sse: result,
             state: vec![required("values", list_of(ArrowType::Float64))],
         })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        let quantile = if *self == Percentile::TDigest { f64::NAN } else { f64::NEG_INFINITY };
+        number(result, quantile)
     }
 
     fn accumulator(&self, _args: &[Type], params: &[Scalar], _result: Type) -> Result<Box<dyn Accumulator>> {

@@ -1,6 +1,7 @@
 //! What every aggregate does with its rows: skip what the filter and NULLs exclude, read typed columns, take the
 //! elements of multi-value arguments one by one.
 
+use crate::cast::cast_scalar;
 use crate::error::{Error, Result};
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
 use crate::scalar::Scalar;
@@ -61,6 +62,19 @@ pub(crate) fn try_each_row(
     match kept(filter, args) {
         None => groups.iter().enumerate().try_for_each(|(row, group)| visit(row, *group as usize)),
         Some(kept) => kept.set_indices().try_for_each(|row| visit(row, groups[row] as usize)),
+    }
+}
+
+/// A number in the type of a result; an integer is what Java casts the number to.
+pub(crate) fn number(ty: Type, value: f64) -> Option<Scalar> {
+    match ty.data {
+        _ if ty.multi => None,
+        DataType::Double => Some(Scalar::Double(value)),
+        DataType::Float => Some(Scalar::Float(value as f32)),
+        DataType::Long => Some(Scalar::Long(value as i64)),
+        DataType::Int => Some(Scalar::Int(value as i32)),
+        DataType::BigDecimal if value == 0.0 => cast_scalar(&Scalar::Int(0), ty).ok(),
+        _ => None,
     }
 }
 
@@ -222,6 +236,10 @@ impl<A: Aggregate> Aggregate for Elements<A> {
             coerced.multi = given.multi;
         }
         Ok(signature)
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        self.0.of_no_rows(result)
     }
 
     fn accumulator(&self, args: &[Type], params: &[Scalar], result: Type) -> Result<Box<dyn Accumulator>> {

@@ -3,7 +3,7 @@
 //! State: over INT and LONG `sum` Decimal128(38, 0); over FLOAT and DOUBLE `sum` and `error` Float64; over BIG_DECIMAL
 //! `sum` canonical bytes. NULL is a group without values.
 
-use super::rows::{field, integer_param, number_type, wrong_args};
+use super::rows::{field, integer_param, number, number_type, wrong_args};
 use super::totals::{Compensated, DecimalTotals, DoubleTotals, INTEGER_TOTAL, LongTotals};
 use crate::error::{Error, Result};
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
@@ -72,6 +72,10 @@ impl Aggregate for Sum {
             }
         };
         Ok(AggregateSignature { args: vec![arg], result, result_sse, state })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        number(result, 0.0)
     }
 
     fn accumulator(&self, args: &[Type], params: &[Scalar], result: Type) -> Result<Box<dyn Accumulator>> {

@@ -6,7 +6,7 @@
 //! value is NULL, as the SQL standard has it.
 
 use super::moments::{Folds, Moments, fields};
-use super::rows::number_type;
+use super::rows::{number, number_type};
 use super::totals::Compensated;
 use crate::error::Result;
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
@@ -81,6 +81,10 @@ impl Aggregate for Spread {
             result_sse: Type::DOUBLE,
             state: fields::<1, 3, Variance>(),
         })
+    }
+
+    fn of_no_rows(&self, result: Type) -> Option<Scalar> {
+        number(result, f64::NEG_INFINITY)
     }
 
     fn accumulator(&self, _args: &[Type], _params: &[Scalar], _result: Type) -> Result<Box<dyn Accumulator>> {
