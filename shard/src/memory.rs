@@ -95,24 +95,74 @@ pub fn counting() -> bool {
     INSTALLED.load(Ordering::Relaxed)
 }
 
-/// What one query may use. Shared by all shards that work for it.
+/// What one query may use: its leaves and what runs above them.
+///
+/// A leaf counts in a [`Budget::part`] and in the whole. When its answer is handed over, whoever takes it reserves the
+/// answer's bytes, and the part leaves the whole: what its shards free later is nobody's any more.
 #[derive(Debug)]
 pub struct Budget {
     used: AtomicI64,
+    most: AtomicI64,
     limit: u64,
+    whole: Option<Arc<Budget>>,
+    handed_over: AtomicBool,
 }
 
 impl Budget {
     pub fn new(limit: u64) -> Arc<Budget> {
-        Arc::new(Budget { used: AtomicI64::new(0), limit })
+        Budget::make(limit, None)
+    }
+
+    /// The share of one leaf.
+    pub fn part(whole: &Arc<Budget>) -> Arc<Budget> {
+        Budget::make(whole.limit, Some(whole.clone()))
+    }
+
+    fn make(limit: u64, whole: Option<Arc<Budget>>) -> Arc<Budget> {
+        let (used, most) = (AtomicI64::new(0), AtomicI64::new(0));
+        Arc::new(Budget { used, most, limit, whole, handed_over: AtomicBool::new(false) })
     }
 
     fn add(&self, bytes: i64) {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        match &self.whole {
+            None => drop(self.most.fetch_max(used, Ordering::Relaxed)),
+            // A step that races with the hand-over is lost to the whole: at most `BATCH` bytes a thread.
+            Some(whole) if !self.handed_over.load(Ordering::Relaxed) => whole.add(bytes),
+            Some(_) => {}
+        }
     }
 
+    /// The part's bytes are no longer counted in the whole.
+    pub fn hand_over(&self) {
+        if let Some(whole) = &self.whole
+            && !self.handed_over.swap(true, Ordering::Relaxed)
+        {
+            whole.add(-self.used.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Counts bytes that no allocation of a charged thread counts; [`Budget::give_back`] ends it.
+    pub fn hold(&self, bytes: u64, operator: &'static str) -> Result<()> {
+        self.reserve(bytes, operator)?;
+        self.add(i64::try_from(bytes).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    pub fn give_back(&self, bytes: u64) {
+        self.add(-i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Bytes that the whole query uses.
     pub fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed).max(0) as u64
+        let query = self.whole.as_deref().unwrap_or(self);
+        query.used.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// The most that the query has used at once.
+    pub fn most(&self) -> u64 {
+        let query = self.whole.as_deref().unwrap_or(self);
+        query.most.load(Ordering::Relaxed).max(0) as u64
     }
 
     pub fn limit(&self) -> u64 {
@@ -131,6 +181,12 @@ impl Budget {
             return Err(Error::Memory { limit: self.limit, used, operator });
         }
         Ok(())
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }
 
@@ -153,5 +209,29 @@ impl Drop for Charge {
     fn drop(&mut self) {
         flush();
         CURRENT.with(|current| current.set(self.previous));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_and_what_stands_above_them_share_one_limit() {
+        let query = Budget::new(1000);
+        let (one, other) = (Budget::part(&query), Budget::part(&query));
+        one.add(400);
+        query.hold(500, "sort").unwrap();
+        assert_eq!(one.used(), 900);
+        assert!(other.reserve(200, "group by").is_err(), "another leaf sees what the first and the sort hold");
+        assert!(query.hold(200, "join").is_err());
+        one.hand_over();
+        one.add(-400);
+        assert_eq!(query.used(), 500, "freed after the hand-over: not given back twice");
+        other.reserve(500, "group by").unwrap();
+        query.give_back(500);
+        other.add(100);
+        drop(other);
+        assert_eq!((query.used(), query.most()), (0, 900));
     }
 }

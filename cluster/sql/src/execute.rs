@@ -17,7 +17,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
-use shard_plan::memory::{MemoryBudget, Unlimited};
+use shard_plan::memory::{MemoryBudget, Reservation, Unlimited, column_bytes};
 use shard_plan::reduce_exec::Reducer;
 use shard_plan::{LeafPlan, ReducePlan, Registry, Scalar};
 use std::fmt;
@@ -135,17 +135,17 @@ async fn run(planned: &Planned, runner: Arc<dyn LeafRunner>, context: &ExecuteCo
             let start = Instant::now();
             context.check()?;
             let (batch, limited) = if answer.rows() <= REDUCE_IN_PLACE_ROWS {
-                reduced(leaf, reduce, &answer, &planned.params, context)?
+                reduced(leaf, reduce, &mut answer, &planned.params, context)?
             } else {
                 let (leaf, reduce) = (leaf.clone(), reduce.clone());
                 let (params, context) = (planned.params.clone(), context.clone());
-                let answer = LeafAnswer {
+                let mut answer = LeafAnswer {
                     batches: std::mem::take(&mut answer.batches),
                     merged: answer.merged,
                     stats: LeafStats::default(),
                 };
                 let bulk = context.bulk.clone();
-                bulk.spawn_blocking(move || reduced(&leaf, &reduce, &answer, &params, &context))
+                bulk.spawn_blocking(move || reduced(&leaf, &reduce, &mut answer, &params, &context))
                     .await
                     .map_err(ended)??
             };
@@ -201,17 +201,25 @@ fn nanos(start: Instant) -> u64 {
 fn reduced(
     leaf: &LeafPlan,
     reduce: &ReducePlan,
-    answer: &LeafAnswer,
+    answer: &mut LeafAnswer,
     params: &[Scalar],
     context: &ExecuteContext,
 ) -> Result<(RecordBatch, bool)> {
     let mut reducer = Reducer::with_budget(reduce, &context.registry, params, context.budget.clone())?;
+    reducer.name_columns(&leaf.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>());
     if let Some(limit) = leaf.options.num_groups_limit {
         reducer.limit_groups(limit)?;
     }
-    for batch in &answer.batches {
+    // The leaf's part of the budget has ended: what waits here is held here until the reducer holds it.
+    let bytes: Vec<usize> = answer.batches.iter().map(|batch| column_bytes(batch.columns())).collect();
+    let mut left: usize = bytes.iter().sum();
+    let mut waiting = Reservation::new(context.budget.clone());
+    waiting.resize(left)?;
+    for (batch, bytes) in std::mem::take(&mut answer.batches).into_iter().zip(bytes) {
         context.check()?;
-        if answer.merged { reducer.push_whole(batch)? } else { reducer.push(batch.clone())? }
+        left -= bytes;
+        waiting.resize(left)?;
+        if answer.merged { reducer.push_whole(&batch)? } else { reducer.push(batch)? }
     }
     let limited = reducer.groups_limit_reached();
     Ok((reducer.finish()?, limited))
@@ -248,14 +256,15 @@ impl LeafContext {
         self.context.check()?;
         let start = Instant::now();
         let mut answer = self.runner.run(query.leaf.clone(), Arc::from([])).await?;
-        let (batch, limited) = reduced(&query.leaf, &query.reduce, &answer, &[], &self.context)?;
+        let batches = answer.batches.len();
+        let (batch, limited) = reduced(&query.leaf, &query.reduce, &mut answer, &[], &self.context)?;
         answer.stats.num_groups_limit_reached |= limited;
         let line = format!(
             "leaf_{} table={} rows={} batches={} time={:.3}ms",
             query.number,
             query.leaf.table,
             batch.num_rows(),
-            answer.batches.len(),
+            batches,
             start.elapsed().as_secs_f64() * 1e3
         );
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).push(line);
@@ -268,11 +277,13 @@ impl LeafContext {
 async fn above(logical: LogicalPlan, plan: Arc<Plan>, leaves: Arc<LeafContext>) -> Result<(Vec<RecordBatch>, String)> {
     let failed = |e| from_datafusion(e, ErrorCode::QueryExecution);
     let context = leaves.context.clone();
-    let config = SessionConfig::new()
+    let mut config = SessionConfig::new()
         .with_batch_size(BATCH_ROWS)
         .with_target_partitions(1)
         .with_repartition_joins(false)
         .with_extension(leaves.clone());
+    // It fails on a DISTINCT with a LIMIT and no order, and drops groups whose MIN or MAX is NULL.
+    config.options_mut().optimizer.enable_topk_aggregation = false;
     let pool = Arc::new(BudgetPool::new(context.budget.clone()));
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc().map_err(failed)?;
     let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).build();
@@ -280,9 +291,14 @@ async fn above(logical: LogicalPlan, plan: Arc<Plan>, leaves: Arc<LeafContext>) 
     let task = Arc::new(TaskContext::from(&state));
     let mut stream = execute_stream(physical.clone(), task).map_err(failed)?;
     let mut batches = Vec::new();
+    let mut held = 0;
+    let mut memory = Reservation::new(context.budget.clone());
     while let Some(batch) = stream.next().await {
         context.check()?;
-        batches.push(shaped(&batch.map_err(failed)?, &plan.columns)?);
+        let batch = shaped(&batch.map_err(failed)?, &plan.columns)?;
+        held += column_bytes(batch.columns());
+        memory.resize(held)?;
+        batches.push(batch);
     }
     if batches.is_empty() {
         batches.push(RecordBatch::new_empty(answer_schema(&plan.columns)));

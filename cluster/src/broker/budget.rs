@@ -1,52 +1,44 @@
-//! A query's memory above the leaves, counted where it is reserved (E-17). What shards allocate for the query they count
-//! themselves, against the same limit.
+//! A query's memory above the leaves, counted where it is reserved, in the budget that its shards count in (E-17).
 
+use shard::memory::Budget;
 use shard_plan::memory::MemoryBudget;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct QueryBudget {
-    limit: usize,
-    held: AtomicUsize,
-    most: AtomicUsize,
+    query: Arc<Budget>,
 }
 
 impl QueryBudget {
     pub fn new(limit: u64) -> QueryBudget {
-        QueryBudget {
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            held: AtomicUsize::new(0),
-            most: AtomicUsize::new(0),
-        }
+        QueryBudget { query: Budget::new(limit) }
+    }
+
+    /// For the query's leaves.
+    pub fn shared(&self) -> Arc<Budget> {
+        self.query.clone()
     }
 
     /// The most that was held at once.
-    pub fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    pub fn most(&self) -> u64 {
+        self.query.most()
     }
 }
 
 impl MemoryBudget for QueryBudget {
     fn reserve(&self, bytes: usize) -> shard_plan::Result<()> {
-        let grown = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-            held.checked_add(bytes).filter(|sum| *sum <= self.limit)
-        });
-        match grown {
-            Ok(before) => {
-                self.most.fetch_max(before + bytes, Ordering::Relaxed);
-                Ok(())
-            }
-            Err(held) => Err(shard_plan::Error::Memory(format!(
-                "the query needs more than its {} bytes of memory ({held} held, {bytes} more asked for); filter or aggregate more, or \
+        self.query.hold(bytes as u64, "merge").map_err(|_| {
+            shard_plan::Error::Memory(format!(
+                "the query needs more than its {} bytes of memory ({} held, {bytes} more asked for); filter or aggregate more, or \
                  raise --query-memory-mib",
-                self.limit
-            ))),
-        }
+                self.query.limit(),
+                self.query.used()
+            ))
+        })
     }
 
     fn release(&self, bytes: usize) {
-        let released = self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| held.checked_sub(bytes));
-        debug_assert!(released.is_ok(), "more memory is given back than was reserved");
+        self.query.give_back(bytes as u64);
     }
 }
 
@@ -63,5 +55,12 @@ mod tests {
         budget.release(100);
         budget.reserve(100).unwrap();
         assert_eq!(budget.most(), 100);
+    }
+
+    #[test]
+    fn leaves_take_from_the_same_budget() {
+        let budget = QueryBudget::new(100);
+        budget.reserve(60).unwrap();
+        assert!(Budget::part(&budget.shared()).reserve(41, "group by").is_err());
     }
 }

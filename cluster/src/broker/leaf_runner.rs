@@ -3,6 +3,7 @@
 use crate::server::view::View;
 use cluster_sql::{LeafAnswer, LeafFuture, LeafRunner, LeafStats, SqlError};
 use cluster_types::ErrorCode;
+use shard::memory::Budget;
 use shard::{CancelToken, LeafRequest, Shards};
 use shard_plan::{LeafPlan, Scalar, wire};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ pub struct QueryLeaves {
     pub shards: Shards,
     pub view: Arc<View>,
     pub deadline: Instant,
-    pub memory_limit: u64,
+    pub budget: Arc<Budget>,
     pub cancel: CancelToken,
     /// Measure each operator.
     pub profile: bool,
@@ -47,7 +48,7 @@ impl QueryLeaves {
             params,
             snapshot: served.snapshot().clone(),
             deadline: self.deadline,
-            memory_limit: self.memory_limit,
+            budget: self.budget.clone(),
             cancel: self.cancel.clone(),
             profile: self.profile,
         };

@@ -103,7 +103,7 @@ impl Broker {
             shards: self.server.shards().clone(),
             view,
             deadline,
-            memory_limit: self.options.query_memory_bytes,
+            budget: budget.shared(),
             cancel: cancel.shards.clone(),
             profile: analyze || trace,
             loopback_codec: self.options.loopback_codec,
@@ -132,7 +132,7 @@ impl Broker {
         };
         guard.finish();
         let mut result = result?;
-        result.stats.thread_mem_allocated_bytes = result.stats.thread_mem_allocated_bytes.max(budget.most() as u64);
+        result.stats.thread_mem_allocated_bytes = result.stats.thread_mem_allocated_bytes.max(budget.most());
         Ok(complete(&planned, result, leaves.take_unavailable(), trace))
     }
 

@@ -96,6 +96,7 @@ impl Job {
             Some(error) => Err(error),
             None => outcome,
         };
+        self.budget.hand_over();
         // The caller may have gone, or another worker's failure came first; then nobody needs this one.
         let _ = self.reply.try_send(outcome);
     }
@@ -158,7 +159,7 @@ impl Shards {
             ..LeafStats::default()
         };
         let job = Arc::new(Job {
-            budget: Budget::new(request.memory_limit),
+            budget: Budget::part(&request.budget),
             request,
             registry: inner.registry.clone(),
             host: inner.host_name.clone(),

@@ -1,6 +1,7 @@
 //! What a query asks of the shards, and what they answer with.
 
 use crate::error::{Error, Result};
+use crate::memory::Budget;
 use crate::source::{RowSource, SegmentHandle};
 use arrow_array::RecordBatch;
 use shard_plan::{LeafPlan, Scalar};
@@ -55,8 +56,8 @@ pub struct LeafRequest {
     pub params: Arc<[Scalar]>,
     pub snapshot: Arc<TableSnapshot>,
     pub deadline: Instant,
-    /// Bytes that the query may hold.
-    pub memory_limit: u64,
+    /// What the query may hold; this leaf is a part of it.
+    pub budget: Arc<Budget>,
     pub cancel: CancelToken,
     /// Measure each operator (EXPLAIN ANALYZE).
     pub profile: bool,
@@ -70,7 +71,7 @@ impl LeafRequest {
             params,
             snapshot,
             deadline: Instant::now() + std::time::Duration::from_secs(365 * 24 * 3600),
-            memory_limit: u64::MAX,
+            budget: Budget::new(u64::MAX),
             cancel: CancelToken::new(),
             profile: false,
         }

@@ -4,6 +4,7 @@ use crate::model::{answered, expected};
 use crate::plans::{Plans, aggregate, call};
 use crate::shards;
 use crate::table::{Rng, Table, string};
+use shard::memory::Budget;
 use shard::{CancelToken, Error, Executor, LeafRequest, Residency, SegmentHandle, SegmentKey, Shards, TableSnapshot};
 use shard_plan::{Expr, LeafPlan, Output};
 use std::sync::Arc;
@@ -121,7 +122,7 @@ fn a_query_past_its_memory_limit_ends_with_the_limit_and_the_operator() {
     };
     let snapshot = TableSnapshot::new(vec![handle]);
     let mut limited = request(&plan, &snapshot);
-    limited.memory_limit = 2 << 20;
+    limited.budget = Budget::new(2 << 20);
     match shards.run_blocking(limited) {
         Err(Error::Memory { limit, operator, .. }) => assert_eq!((limit, operator), (2 << 20, "group by")),
         other => panic!("{other:?}"),
