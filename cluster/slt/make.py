@@ -151,7 +151,9 @@ def main():
             "s NOT LIKE 'a%'", "s LIKE '%ß%'", "s LIKE '日_'", "t = '2021-01-04 00:00:00'", "t < '1970-01-01 00:00:00'", "t >= '2000-01-01 00:00:00' AND t < '2025-01-01 00:00:00'",
             "t IS NULL", "t IN (CAST('2021-01-04 00:00:00' AS TIMESTAMP), CAST('1999-12-31 00:00:00' AS TIMESTAMP))", "i = l", "i < l", "i = id", "i <> id", "i > d", "id + 1 = 4", "id * 2 > 10", "id % 3 = 0", "id % 3 = 1 AND i IS NULL",
             "i IS DISTINCT FROM 7", "i IS NOT DISTINCT FROM NULL", "CASE WHEN i > 0 THEN 'p' ELSE 'n' END = 'p'", "COALESCE(i, -5) = -5", "(i > 0) = b",
-            "i IS NULL AND l IS NULL", "i IS NULL OR s IS NULL", "1 = 1", "1 = 0", "i = NULL", "NULL", "id IN (1, 2, 3) AND NOT (s = 'a')", "upper(s) = 'ABC'", "length(s) = 2", "abs(i) = 100"):
+            "i IS NULL AND l IS NULL", "i IS NULL OR s IS NULL", "1 = 1", "1 = 0", "i = NULL", "NULL", "id IN (1, 2, 3) AND NOT (s = 'a')", "upper(s) = 'ABC'", "length(s) = 2", "abs(i) = 100",
+            "i IS DISTINCT FROM 7 AND id > 3", "i IS NOT DISTINCT FROM 7 OR id = 1", "id = 2 OR i IS NOT DISTINCT FROM 6 + 1", "b IS DISTINCT FROM true AND id < 6",
+            "NOT i IS DISTINCT FROM 7 AND id > 8"):
         f.add(f"SELECT id FROM types WHERE {predicate} ORDER BY id")
         f.add(f"SELECT COUNT(*), COUNT(i), SUM(id) FROM types WHERE {predicate}")
     for predicate in ("s LIKE '%50!%%' ESCAPE '!'", "s LIKE 'v1.2'", "s LIKE '[x](%)+'", "s LIKE '%'", "s LIKE ''", "s LIKE 'a!_b' ESCAPE '!'", "s LIKE 'x%x%x%x%x'",
@@ -210,7 +212,9 @@ def main():
                 "SELECT g, h, COUNT(*), SUM(v) FROM groups GROUP BY g, h ORDER BY g DESC, h DESC NULLS LAST LIMIT 50", "SELECT u, SUM(x) AS s FROM groups GROUP BY u ORDER BY s DESC, u LIMIT 20", "SELECT id % 10 AS k, MIN(u), MAX(u) FROM groups GROUP BY id % 10 ORDER BY k",
                 "SELECT v > 0 AS p, h IS NULL AS n, COUNT(*) FROM groups GROUP BY v > 0, h IS NULL ORDER BY p, n", "SELECT s, COUNT(*) FROM types GROUP BY s ORDER BY s NULLS FIRST", "SELECT length(s) AS n, COUNT(*) FROM types GROUP BY length(s) ORDER BY n NULLS LAST",
                 "SELECT dest, hour, COUNT(*) AS c FROM flights WHERE carrier IN ('UA', 'DL') AND distance > 1000 GROUP BY dest, hour ORDER BY c DESC, dest, hour LIMIT 10", "SELECT year, month, day, COUNT(*) AS c FROM flights GROUP BY year, month, day ORDER BY c, year, month, day LIMIT 5",
-                "SELECT carrier, flight, origin, dest, COUNT(*) AS c FROM flights GROUP BY carrier, flight, origin, dest ORDER BY c DESC, carrier, flight, origin, dest LIMIT 15", "SELECT COUNT(*) AS c, carrier FROM flights GROUP BY carrier HAVING c < 1000 ORDER BY c"):
+                "SELECT carrier, flight, origin, dest, COUNT(*) AS c FROM flights GROUP BY carrier, flight, origin, dest ORDER BY c DESC, carrier, flight, origin, dest LIMIT 15", "SELECT COUNT(*) AS c, carrier FROM flights GROUP BY carrier HAVING c < 1000 ORDER BY c",
+                "SELECT g AS a, g AS b, COUNT(*) AS c FROM groups GROUP BY a, b ORDER BY a LIMIT 5", "SELECT g, COUNT(*), SUM(v), h, g FROM groups WHERE h = 3 GROUP BY g, h, g ORDER BY g LIMIT 5",
+                "SELECT x.a, x.b, x.c FROM (SELECT h AS a, h AS b, MAX(v) AS c FROM groups GROUP BY h, h) x JOIN one ON x.a > one.id ORDER BY x.a LIMIT 4"):
         f.add(sql)
     for key in ("origin", "carrier", "dest", "month", "hour", "tailnum", "flight"):
         for agg in ("COUNT(*)", "SUM(distance)", "AVG(dep_delay)", "MAX(arr_delay)", "COUNT(DISTINCT dest)"):
@@ -235,7 +239,7 @@ def main():
               "lower(s)", "length(s)", "reverse(s)", "replace(s, 'a', 'o')", "substring(s, 1, 2)", "trim(s)", "lpad(s, 8, '*')", "rpad(s, 8, '*')", "starts_with(s, 'a')",
               "CASE WHEN i > 0 THEN 'pos' WHEN i < 0 THEN 'neg' ELSE 'none' END", "CASE id WHEN 1 THEN 'one' WHEN 2 THEN 'two' END", "COALESCE(i, id)", "COALESCE(s, 'nothing')", "NULLIF(id, 3)", "NULLIF(s, 'a')", "CAST(id AS VARCHAR)", "CAST(id AS DOUBLE)", "CAST(floor(f) AS BIGINT)", "CAST(b AS INT)", "CAST(id AS BIGINT) * 3000000000",
               "i > 5", "i IS NULL", "b AND i > 0", "b OR i > 0", "NOT b", "s LIKE 'a%'", "i BETWEEN 0 AND 50", "i IN (7, 42)", "date_trunc('hour', t)", "date_trunc('day', t)", "date_trunc('month', t)", "date_trunc('year', t)", "date_trunc('week', t)", "date_trunc('quarter', t)", "date_trunc('minute', t)",
-              "extract(year FROM t)", "extract(month FROM t)", "extract(day FROM t)", "extract(hour FROM t)", "extract(minute FROM t)", "extract(quarter FROM t)", "year(t)", "month(t)", "week(t)", "m + 1", "m * 2", "m - m", "m > 1", "i = i", "1 + 2 * 3", "(1 + 2) * 3", "'x'", "NULL", "CAST(1.5 AS DOUBLE)", "true"):
+              "extract(year FROM t)", "extract(month FROM t)", "extract(day FROM t)", "extract(hour FROM t)", "extract(minute FROM t)", "extract(quarter FROM t)", "year(t)", "month(t)", "week(t)", "m + 1", "m * 2", "m - m", "-m", "-(m - 1)", "m > 1", "i = i", "1 + 2 * 3", "(1 + 2) * 3", "'x'", "NULL", "CAST(1.5 AS DOUBLE)", "true"):
         where = "WHERE i BETWEEN -1000 AND 1000 OR i IS NULL" if e[0] == "i" or "(i" in e else ""
         where = "WHERE id <> 4 AND id <> 5" if e.startswith("d ") else where
         oracle = f"SELECT id, {e.replace('starts_with', 'starts_with')} AS e FROM types {where} ORDER BY id"
@@ -261,6 +265,17 @@ def main():
                 "SELECT x.c FROM (SELECT COUNT(*) AS c FROM flights) x", "SELECT carrier FROM airlines WHERE carrier NOT IN (SELECT carrier FROM flights WHERE month = 1) ORDER BY carrier", "SELECT a.faa, a.name FROM airports a WHERE a.faa IN (SELECT dest FROM flights GROUP BY dest ORDER BY COUNT(*) DESC LIMIT 3) ORDER BY a.faa",
                 "SELECT dest FROM flights f WHERE NOT EXISTS (SELECT 1 FROM airports a WHERE a.faa = f.dest) GROUP BY dest ORDER BY dest", "SELECT l.id, r.rid FROM jl l, jr r WHERE l.k = r.k AND l.id < 3 ORDER BY l.id, r.rid", "SELECT COUNT(*) FROM jl l JOIN jr r ON l.k = r.k JOIN jl m ON m.k = r.k",
                 "SELECT t.k, COUNT(*) FROM (SELECT k FROM jl UNION ALL SELECT k FROM jr) t GROUP BY t.k HAVING COUNT(*) > 2 ORDER BY t.k", "SELECT f.id FROM jl f JOIN (SELECT k, MAX(v) AS mv FROM jl GROUP BY k) s ON f.k = s.k AND f.v = s.mv ORDER BY f.id"):
+        f.add(sql)
+    # IN and EXISTS outside of a plain conjunction: three-valued, in values, correlated, of the same table.
+    for sql in ("SELECT id FROM jl WHERE k NOT IN (SELECT k FROM jr) OR id = 1 ORDER BY id", "SELECT id FROM jl WHERE NOT (k IN (SELECT k FROM jr WHERE k IS NOT NULL) AND id < 5) ORDER BY id", "SELECT id FROM jl WHERE (k IN (SELECT k FROM jr)) IS NULL ORDER BY id",
+                "SELECT id FROM jl WHERE (k IN (SELECT k FROM jr WHERE k <> 'a')) = false ORDER BY id", "SELECT id FROM jl WHERE (k NOT IN (SELECT k FROM jr)) IS NOT TRUE ORDER BY id", "SELECT id, k IN (SELECT k FROM jr) AS f FROM jl ORDER BY id",
+                "SELECT id, k NOT IN (SELECT k FROM jr WHERE k IS NOT NULL) AS f FROM jl ORDER BY id", "SELECT id, k NOT IN (SELECT k FROM jr WHERE w > 1000) AS f FROM jl ORDER BY id", "SELECT id, EXISTS (SELECT 1 FROM jr r WHERE r.k = l.k) AS f FROM jl l ORDER BY id",
+                "SELECT id, CASE WHEN NOT EXISTS (SELECT 1 FROM jr r WHERE r.k = l.k AND r.w > 100) THEN 'none' ELSE 'some' END AS f FROM jl l ORDER BY id", "SELECT COUNT(*) FILTER (WHERE k IN (SELECT k FROM jr)) AS c FROM jl",
+                "SELECT SUM(CASE WHEN EXISTS (SELECT 1 FROM jr r WHERE r.k = l.k) THEN 1 ELSE 0 END) AS c FROM jl l", "SELECT k IN (SELECT k FROM jr) AS f, COUNT(*) AS c FROM jl GROUP BY k IN (SELECT k FROM jr) ORDER BY 1 NULLS LAST",
+                "SELECT id FROM jl l WHERE v NOT IN (SELECT w FROM jr r WHERE r.k = l.k) ORDER BY id", "SELECT id FROM jl l WHERE k NOT IN (SELECT k FROM jr r WHERE r.w > l.v) ORDER BY id", "SELECT id FROM jl l WHERE k IN (SELECT k FROM jr r WHERE r.w > l.v) ORDER BY id",
+                "SELECT id FROM jl l WHERE EXISTS (SELECT COUNT(*) FROM jr r WHERE r.k = l.k) ORDER BY id", "SELECT id FROM jl l WHERE NOT EXISTS (SELECT MAX(w) FROM jr r WHERE r.k = l.k) ORDER BY id", "SELECT id FROM jl WHERE k = ANY (SELECT k FROM jr) ORDER BY id",
+                "SELECT id FROM jl WHERE k <> ALL (SELECT k FROM jr WHERE k IS NOT NULL) ORDER BY id", "SELECT id FROM jl WHERE k NOT IN (SELECT k FROM jl WHERE v > 20) OR v = 1 ORDER BY id", "SELECT id FROM jl WHERE NULL NOT IN (SELECT k FROM jr) ORDER BY id",
+                "SELECT id FROM jl WHERE NULL NOT IN (SELECT k FROM jr WHERE w > 1000) ORDER BY id", "SELECT k FROM jl EXCEPT ALL SELECT k FROM jr LIMIT 100", "SELECT s FROM types WHERE id < 9 EXCEPT ALL SELECT trim(s) FROM types WHERE id > 5 LIMIT 100"):
         f.add(sql)
     total += f.write()
     print(f"{total} queries")

@@ -195,8 +195,10 @@ impl BoundAggregate {
         }
     }
 
-    fn groups(&self) -> DfResult<Groups> {
+    /// `text`: the call in errors.
+    fn groups(&self, text: &str) -> DfResult<Groups> {
         Ok(Groups {
+            text: text.to_owned(),
             aggregate: self.aggregate.clone(),
             args: self.args.clone(),
             params: self.params.clone(),
@@ -254,24 +256,24 @@ impl AggregateUDFImpl for BoundAggregate {
             .collect())
     }
 
-    fn accumulator(&self, _args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
-        Ok(Box::new(One { groups: self.groups()? }))
+    fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
+        Ok(Box::new(One { groups: self.groups(args.name)? }))
     }
 
-    fn create_sliding_accumulator(&self, _args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
-        Ok(Box::new(Sliding { groups: self.groups()?, batches: VecDeque::new() }))
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
+        Ok(Box::new(Sliding { groups: self.groups(args.name)?, batches: VecDeque::new() }))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs) -> bool {
         true
     }
 
-    fn create_groups_accumulator(&self, _args: AccumulatorArgs) -> DfResult<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(self.groups()?))
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(self.groups(args.name)?))
     }
 
     fn default_value(&self, _data_type: &ArrowType) -> DfResult<ScalarValue> {
-        let mut groups = self.groups()?;
+        let mut groups = self.groups(&self.label)?;
         groups.grow(1)?;
         ScalarValue::try_from_array(&groups.finished()?, 0)
     }
@@ -279,6 +281,7 @@ impl AggregateUDFImpl for BoundAggregate {
 
 /// Our accumulator behind DataFusion's interfaces.
 struct Groups {
+    text: String,
     aggregate: Arc<dyn Aggregate>,
     args: Vec<Type>,
     params: Vec<Scalar>,
@@ -336,13 +339,17 @@ impl Groups {
         Ok(())
     }
 
+    fn finish(&self, accumulator: &mut Box<dyn shard_plan::Accumulator>) -> DfResult<ArrayRef> {
+        accumulator.finish().map_err(|e| external(e.in_expression(|| self.text.clone())))
+    }
+
     /// The finished values of all groups; the states stay.
     fn finished(&mut self) -> DfResult<ArrayRef> {
         let states = self.states()?;
         let mut last = self.fresh()?;
         last.resize(self.groups);
         last.merge(&states, &ids(self.groups)?).map_err(external)?;
-        last.finish().map_err(external)
+        self.finish(&mut last)
     }
 
     /// Takes the first groups out and moves the others down.
@@ -385,9 +392,9 @@ impl GroupsAccumulator for Groups {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> DfResult<ArrayRef> {
         if matches!(emit_to, EmitTo::All) {
-            let values = self.inner()?.finish().map_err(external)?;
-            let fresh = self.fresh()?;
-            *self.inner()? = fresh;
+            let mut last = self.fresh()?;
+            std::mem::swap(self.inner()?, &mut last);
+            let values = self.finish(&mut last)?;
             self.groups = 0;
             return Ok(values);
         }
@@ -395,7 +402,7 @@ impl GroupsAccumulator for Groups {
         let mut last = self.fresh()?;
         last.resize(count);
         last.merge(&states, &ids(count)?).map_err(external)?;
-        last.finish().map_err(external)
+        self.finish(&mut last)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> DfResult<Vec<ArrayRef>> {

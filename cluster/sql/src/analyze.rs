@@ -5,6 +5,7 @@ use crate::coerce::unify;
 use crate::error::{Result, SqlError, external, from_datafusion};
 use crate::lower::Lowering;
 use crate::plan::Profile;
+use crate::subqueries::Subqueries;
 use crate::typing::{type_of, type_of_arrow};
 use cluster_types::ErrorCode;
 use datafusion::common::tree_node::Transformed;
@@ -35,17 +36,22 @@ fn analyze_node(registry: &Arc<Registry>, profile: Profile, plan: LogicalPlan) -
     }
     let schema = merge_schema(&plan.inputs());
     let lowering = Lowering { registry, profile, schema: &schema };
+    let joins = matches!(plan, LogicalPlan::Filter(_));
+    let subqueries = Subqueries { registry, profile, schema: &schema, joins };
+    let in_place = !matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Join(_));
     let names = NamePreserver::new(&plan);
     let plan = plan
         .map_expressions(|expr| {
             let name = names.save(&expr);
-            lowering.lower(expr).map(|lowered| Transformed::yes(name.restore(lowered)))
+            let lowered = lowering.lower(expr)?;
+            let written = if in_place { subqueries.written(lowered)? } else { lowered };
+            Ok(Transformed::yes(name.restore(written)))
         })?
         .data;
     let plan = match plan {
         LogicalPlan::Join(join) => LogicalPlan::Join(join_keys(join, &lowering)?),
         LogicalPlan::Union(union) => union_types(registry, profile, union)?,
-        LogicalPlan::Aggregate(aggregate) => LogicalPlan::Aggregate(expand_keys(aggregate)?),
+        LogicalPlan::Aggregate(aggregate) => LogicalPlan::Aggregate(expand_keys(subqueries.below(aggregate)?)?),
         LogicalPlan::Distinct(Distinct::All(input)) => distinct(input)?,
         other => other,
     };

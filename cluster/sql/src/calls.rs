@@ -193,6 +193,23 @@ impl ScalarUDFImpl for NamedCall {
     }
 }
 
+impl BoundCall {
+    /// The error again, with the arguments called what the query calls them.
+    fn named(
+        &self,
+        error: shard_plan::Error,
+        fields: &[FieldRef],
+        columns: &[ArrayRef],
+        rows: usize,
+    ) -> shard_plan::Error {
+        let names: Vec<String> = fields.iter().map(|f| f.name().clone()).collect();
+        match BoundExpr::bind_named(&self.template, &self.registry, &[], &names) {
+            Ok(bound) => bound.eval(columns, rows).err().unwrap_or(error),
+            Err(_) => error,
+        }
+    }
+}
+
 /// The literal `1` is an INT.
 pub fn narrow(scalar: Scalar) -> Scalar {
     match scalar {
@@ -277,7 +294,8 @@ impl ScalarUDFImpl for BoundCall {
             && args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
         let columns = args.args.iter().map(|a| a.to_array(rows)).collect::<DfResult<Vec<ArrayRef>>>()?;
-        let values = bound.eval(&columns, rows).map_err(external)?;
+        let values =
+            bound.eval(&columns, rows).map_err(|e| external(self.named(e, &args.arg_fields, &columns, rows)))?;
         Ok(if constant {
             ColumnarValue::Scalar(datafusion::scalar::ScalarValue::try_from_array(&values, 0)?)
         } else {

@@ -3,8 +3,9 @@
 use crate::error::{Result, SqlError};
 use crate::lexer;
 use crate::options::{Statement, deepest};
-use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::ast::{self, Expr};
+use datafusion::sql::sqlparser::dialect::{Dialect, Precedence};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError, ParserOptions};
 
 /// `$` starts an identifier, single quotes may quote an alias, double quotes and backticks quote names.
@@ -66,6 +67,22 @@ impl Dialect for PinotDialect {
 
     fn supports_within_after_array_aggregation(&self) -> bool {
         true
+    }
+
+    /// `a IS [NOT] DISTINCT FROM b AND c`: the parser itself would read `b AND c` as the right side.
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let negated = if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            false
+        } else if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            true
+        } else {
+            return None;
+        };
+        let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
+        Some(right.map(|right| {
+            let (left, right) = (Box::new(expr.clone()), Box::new(right));
+            if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }
+        }))
     }
 }
 

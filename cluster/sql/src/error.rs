@@ -132,6 +132,11 @@ pub(crate) fn from_datafusion(error: DataFusionError, code: ErrorCode) -> SqlErr
 fn first_paragraph(text: &str) -> String {
     let end = text.find("\n\nbacktrace").or_else(|| text.find(".\nThis issue was likely")).unwrap_or(text.len());
     let text = &text[..end];
+    if text.contains("does not support logical expression") || text.contains("Correlated scalar subquery can only") {
+        return "this subquery cannot be joined to the query around it: a correlated scalar subquery has to aggregate, to compare \
+                with the outer columns by = alone, and to stand in SELECT, WHERE or HAVING"
+            .to_owned();
+    }
     let text =
         ["Error during planning: ", "This feature is not implemented: ", "Internal error: ", "Execution error: "]
             .iter()

@@ -9,6 +9,7 @@ use crate::catalog::TableInfo;
 use crate::convert::{Converter, map_columns};
 use crate::plan::ParamSlot;
 use crate::provider::RawTable;
+use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, FetchType, Limit, LogicalPlan, SkipType, Sort, TableScan};
 use shard_plan::reduce::ReduceInput;
 use shard_plan::{
@@ -34,6 +35,26 @@ pub struct Leaf {
 struct Groups {
     keys: Vec<Ir>,
     aggregates: Vec<AggregateCall>,
+    /// What an aggregate over no rows is where nulls are off.
+    of_no_rows: Vec<Option<Scalar>>,
+}
+
+impl Groups {
+    /// An expression over keys and aggregates, for a table whose nulls are off: no aggregate is NULL.
+    fn without_nulls(&self, expr: &Ir) -> Option<Ir> {
+        map_columns(expr, &mut |index, ty| {
+            let column = Ir::Column { index, ty };
+            let value = (index as usize).checked_sub(self.keys.len()).and_then(|n| self.of_no_rows.get(n)?.clone());
+            Some(match value {
+                None => column,
+                Some(value) => Ir::Case {
+                    branches: vec![(Ir::IsNull { expr: Box::new(column.clone()), negated: false }, Ir::Literal(value))],
+                    otherwise: Some(Box::new(column)),
+                    ty,
+                },
+            })
+        })
+    }
 }
 
 /// Collects parameters while plans are folded.
@@ -130,12 +151,15 @@ impl Extractor<'_> {
         if leaf.groups.is_some() || leaf.is_cut() {
             return None;
         }
+        if matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]) {
+            return None;
+        }
         let mut keys = Vec::with_capacity(aggregate.group_expr.len());
         let mut outputs = Vec::new();
-        for key in &aggregate.group_expr {
+        // GROUP BY a, a: the aggregate's schema has each key once.
+        for key in grouping_set_to_exprlist(&aggregate.group_expr).ok()? {
             let key = unalias(key);
             let key = match key {
-                Expr::GroupingSet(_) => return None,
                 Expr::ScalarFunction(call) if call.func.inner().downcast_ref::<Expand>().is_some() => {
                     self.one(call.args.first()?, &aggregate.input, &leaf)?
                 }
@@ -152,6 +176,7 @@ impl Extractor<'_> {
             keys.push(key);
         }
         let mut aggregates = Vec::with_capacity(aggregate.aggr_expr.len());
+        let mut of_no_rows = Vec::with_capacity(aggregate.aggr_expr.len());
         for call in &aggregate.aggr_expr {
             let Expr::AggregateFunction(call) = unalias(call) else { return None };
             let bound = call.func.inner().downcast_ref::<BoundAggregate>()?;
@@ -166,8 +191,9 @@ impl Extractor<'_> {
             };
             outputs.push(Ir::Column { index: u32::try_from(outputs.len()).ok()?, ty: bound.result });
             aggregates.push(bound.call(args, filter));
+            of_no_rows.push(bound.aggregate.of_no_rows(bound.result));
         }
-        (leaf.groups, leaf.outputs) = (Some(Groups { keys, aggregates }), outputs);
+        (leaf.groups, leaf.outputs) = (Some(Groups { keys, aggregates, of_no_rows }), outputs);
         leaf.order.clear();
         Some(leaf)
     }
@@ -231,7 +257,7 @@ impl Leaf {
                     return None;
                 }
                 self.outputs = columns(keys.iter().map(Ir::ty))?;
-                self.groups = Some(Groups { keys, aggregates: Vec::new() });
+                self.groups = Some(Groups { keys, aggregates: Vec::new(), of_no_rows: Vec::new() });
                 self.order.clear();
                 Some(self)
             }
@@ -324,17 +350,17 @@ impl Leaf {
                         Some(AggregateCall { args, filter, ..call.clone() })
                     })
                     .collect::<Option<Vec<_>>>()?;
-                let mut output = self.outputs.clone();
+                // No column's name: whether nulls are on for the query at all.
+                let standard = nulls(&self.table, "");
+                let shown = |expr: &Ir| if standard { Some(expr.clone()) } else { groups.without_nulls(expr) };
+                let mut output = self.outputs.iter().map(shown).collect::<Option<Vec<_>>>()?;
                 let mut order = Vec::with_capacity(self.order.len());
                 for (expr, descending, nulls_first) in &self.order {
-                    let index = add(&mut output, expr.clone())?;
+                    let index = add(&mut output, shown(expr)?)?;
                     order.push(SortKey { index, descending: *descending, nulls_first: *nulls_first });
                 }
-                let having = match self.having.as_slice() {
-                    [] => None,
-                    [one] => Some(one.clone()),
-                    many => Some(Ir::And(many.to_vec())),
-                };
+                let mut having = self.having.iter().map(shown).collect::<Option<Vec<_>>>()?;
+                let having = if having.len() > 1 { Some(Ir::And(having)) } else { having.pop() };
                 let limit = if keys.is_empty() || having.is_some() || !order.is_empty() { None } else { end };
                 let types = keys.iter().map(|k| k.ty().element()).collect();
                 let input = ReduceInput::Groups { keys: types, aggregates: aggregates.clone() };

@@ -37,6 +37,7 @@ mod provider;
 mod rewrite;
 mod scope;
 pub mod stats;
+mod subqueries;
 pub mod typing;
 
 pub use catalog::{ColumnInfo, TableCatalog, TableInfo};

@@ -17,6 +17,7 @@ use datafusion::logical_expr::expr::{
 };
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, GroupingSet, Operator, WindowFunctionDefinition};
 use datafusion::scalar::ScalarValue;
+use shard_plan::eval::scalar_text;
 use shard_plan::{CompareOp, Expr as Ir, Registry, Scalar, Type, cast_scalar};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,7 +72,8 @@ fn as_type(value: &Scalar, ty: Type) -> Result<Scalar> {
     if value.ty() == ty {
         return Ok(value.clone());
     }
-    Ok(cast_scalar(value, ty)?)
+    let text = || format!("CAST({} AS {ty})", scalar_text(value));
+    cast_scalar(value, ty).map_err(|e| e.in_expression(text).into())
 }
 
 impl Lowering<'_> {

@@ -106,6 +106,7 @@ impl Rewriter<'_> {
 
     fn node(&mut self, expr: &mut Expr, aliases: Aliases) -> Result<()> {
         let span = expr.span();
+        quantified_as_in(expr);
         match expr {
             Expr::Identifier(ident) => {
                 if ident.quote_style.is_none()
@@ -146,13 +147,21 @@ impl Rewriter<'_> {
                 }
                 self.each([left.as_mut(), right.as_mut()], aliases)
             }
-            Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::Not, expr: inner } => {
+            Expr::UnaryOp {
+                op: op @ (UnaryOperator::Minus | UnaryOperator::Plus | UnaryOperator::Not),
+                expr: inner,
+            } => {
                 // The parser of numbers sees the sign, so that the least LONG has a literal.
                 if matches!(inner.as_ref(), Expr::Value(v) if matches!(&v.value, Value::Number(n, _) if n == "9223372036854775808"))
                 {
                     return Ok(());
                 }
-                self.expr(inner, aliases)
+                self.expr(inner, aliases)?;
+                // The planner knows no sign of a BIG_DECIMAL; a literal keeps its sign.
+                if *op == UnaryOperator::Minus && !matches!(inner.as_ref(), Expr::Value(_) | Expr::Interval(_)) {
+                    *expr = call("negate", vec![take(inner)], span);
+                }
+                Ok(())
             }
             Expr::IsNull(e)
             | Expr::IsNotNull(e)
@@ -442,6 +451,20 @@ pub(crate) fn call(name: &str, args: Vec<Expr>, span: datafusion::sql::sqlparser
         over: None,
         within_group: Vec::new(),
     })
+}
+
+/// `x = ANY (subquery)` is IN, `x <> ALL (subquery)` NOT IN.
+fn quantified_as_in(expr: &mut Expr) {
+    let (left, right, negated) = match expr {
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
+        _ => return,
+    };
+    if matches!(right.as_ref(), Expr::Subquery(_))
+        && let Expr::Subquery(subquery) = take(right)
+    {
+        *expr = Expr::InSubquery { expr: Box::new(take(left)), subquery, negated };
+    }
 }
 
 fn tuple_in(parts: &[Expr], rows: &[Expr], negated: bool) -> Result<Expr> {

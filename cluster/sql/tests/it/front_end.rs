@@ -119,6 +119,30 @@ fn null_modes() {
     assert_eq!(default_of(Type::INT), Scalar::Int(i32::MIN));
 }
 
+/// Pinot, nulls off: `AggregationFunction`s start from 0 for sums and counts, +Infinity for MIN, -Infinity for MAX; AVG,
+/// MINMAXRANGE, PERCENTILE, MODE and the variances answer -Infinity over no rows.
+#[test]
+fn aggregates_over_no_rows_where_nulls_are_off() {
+    let world = flights();
+    let sql = "SELECT COUNT(*), SUM(distance), MIN(delay), MAX(delay), AVG(distance), MINMAXRANGE(delay), PERCENTILE(delay, 50), \
+               MODE(delay), DISTINCTCOUNT(carrier), STDDEVPOP(delay), MIN(distance), SUM(distance) + 1 \
+               FROM flights WHERE carrier = 'none'";
+    let standard = rows(&world.query(sql, "", Profile::Mse).unwrap());
+    let nulls = standard[0].iter().filter(|v| v.is_null()).count();
+    assert_eq!(nulls, 10, "all but the counts: {standard:?}");
+    let placeholder = rows(&world.query(sql, "enableNullHandling=false", Profile::Mse).unwrap());
+    let (low, high) = (Scalar::Double(f64::NEG_INFINITY), Scalar::Double(f64::INFINITY));
+    let [zero, most, one] = [Scalar::Long(0), Scalar::Int(i32::MAX), Scalar::Long(1)];
+    let want = [&zero, &zero, &high, &low, &low, &low, &low, &low, &zero, &low, &most, &one];
+    assert_eq!(placeholder[0].iter().collect::<Vec<_>>(), want);
+    // The same for a group whose FILTER lets nothing through, and in HAVING.
+    let sql = "SELECT carrier, MAX(delay) FILTER (WHERE flights > 99) AS m FROM flights GROUP BY carrier \
+               HAVING MAX(delay) FILTER (WHERE flights > 99) < 0 ORDER BY m, carrier LIMIT 1";
+    assert_eq!(answer(&world, sql).len(), 0);
+    let placeholder = rows(&world.query(sql, "enableNullHandling=false", Profile::Mse).unwrap());
+    assert_eq!(placeholder, [[text("AA"), low]]);
+}
+
 #[test]
 fn names_in_any_case_and_columns_of_the_client() {
     let world = flights();
