@@ -6,11 +6,12 @@ use crate::extract::Extractor;
 use crate::leaf_table::LeafTable;
 use crate::plan::LeafQuery;
 use cluster_types::ErrorCode;
-use datafusion::common::Result as DfResult;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{Column, ExprSchema, JoinType, Result as DfResult};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{LogicalPlan, TableScanBuilder};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, TableScanBuilder};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::{Optimizer, OptimizerContext};
@@ -29,7 +30,34 @@ pub fn over_leaves(
     let plan = TypeCoercion::new().analyze(plan, &ConfigOptions::default()).map_err(failed)?;
     let context = OptimizerContext::new().with_skip_failing_rules(false).with_max_passes(4);
     let plan = Optimizer::new().optimize(plan, &context, |_, _| {}).map_err(failed)?;
+    let plan = plan.transform_up_with_subqueries(each_key_once).map_err(failed)?.data;
     plan.transform_down_with_subqueries(|node| leaf_of(node, nulls, options, leaves)).map(|t| t.data).map_err(failed)
+}
+
+/// A join that asks only whether there is a partner needs each key once, and DataFusion's walks all partners of a row: over
+/// many rows of few keys that is their product. Grouped, the keys come from the leaf's group-by.
+fn each_key_once(node: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
+    let LogicalPlan::Join(mut join) = node else { return Ok(Transformed::no(node)) };
+    let asks = matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark);
+    if !asks || join.filter.is_some() || join.on.is_empty() {
+        return Ok(Transformed::no(LogicalPlan::Join(join)));
+    }
+    let mut keys: Vec<Column> = Vec::new();
+    for (_, right) in &join.on {
+        keys.extend(right.column_refs().into_iter().cloned());
+    }
+    keys.sort();
+    keys.dedup();
+    let schema = join.right.schema();
+    for key in &keys {
+        // A list as a group key would be taken apart.
+        if matches!(schema.field_from_column(key)?.data_type(), DataType::List(_)) {
+            return Ok(Transformed::no(LogicalPlan::Join(join)));
+        }
+    }
+    let keys: Vec<Expr> = keys.into_iter().map(Expr::Column).collect();
+    join.right = Arc::new(LogicalPlan::Aggregate(Aggregate::try_new(join.right, keys, Vec::new())?));
+    Ok(Transformed::yes(LogicalPlan::Join(join)))
 }
 
 fn leaf_of(

@@ -183,11 +183,11 @@ impl Rewriter<'_> {
             }
             Expr::InSubquery { expr, subquery, .. } => {
                 self.expr(expr, aliases)?;
-                self.query(subquery).map(drop)
+                self.subquery(subquery).map(drop)
             }
-            Expr::Exists { subquery, .. } => self.query(subquery).map(drop),
+            Expr::Exists { subquery, .. } => self.subquery(subquery).map(drop),
             Expr::Subquery(subquery) => {
-                let outputs = self.query(subquery)?;
+                let outputs = self.subquery(subquery)?;
                 if outputs.len() != 1 {
                     return Err(SqlError::validation(format!(
                         "a scalar subquery has one column, this one has {}",

@@ -30,6 +30,10 @@ pub const PARAM: &str = "gamay_param";
 
 /// How deep an expression may nest once AND and OR are flat.
 pub const MAX_EXPRESSION_DEPTH: usize = 256;
+
+/// Deepest nesting of subqueries inside of expressions: DataFusion checks each of them again for every one around it, so
+/// that the time to plan doubles with each level (0.1 s at this depth).
+const MAX_SUBQUERY_DEPTH: usize = 16;
 /// How many queries a set operation may join on one side.
 pub const MAX_SET_DEPTH: usize = 500;
 
@@ -50,6 +54,8 @@ pub struct Rewriter<'a> {
     /// The plan depends on more than the text: it must not be cached.
     pub volatile: bool,
     pub(crate) depth: usize,
+    /// Subqueries inside of expressions that are open now.
+    pub(crate) subqueries: usize,
 }
 
 impl<'a> Rewriter<'a> {
@@ -71,6 +77,7 @@ impl<'a> Rewriter<'a> {
             tables: Vec::new(),
             volatile: false,
             depth: 0,
+            subqueries: 0,
         }
     }
 

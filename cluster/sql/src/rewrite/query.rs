@@ -1,6 +1,6 @@
 //! Queries, FROM clauses and output columns.
 
-use super::{MAX_SET_DEPTH, Rewriter, name_of};
+use super::{MAX_SET_DEPTH, MAX_SUBQUERY_DEPTH, Rewriter, name_of};
 use crate::error::{Result, SqlError};
 use crate::names::output_name;
 use crate::scope::{Aliases, Column, Relation, Scope, quoted};
@@ -21,6 +21,19 @@ pub struct OutputName {
 }
 
 impl Rewriter<'_> {
+    /// A subquery inside of an expression.
+    pub(crate) fn subquery(&mut self, query: &mut Query) -> Result<Vec<OutputName>> {
+        if self.subqueries == MAX_SUBQUERY_DEPTH {
+            return Err(SqlError::validation(format!(
+                "subqueries inside of expressions are nested more than {MAX_SUBQUERY_DEPTH} deep; write joins or WITH"
+            )));
+        }
+        self.subqueries += 1;
+        let outputs = self.query(query);
+        self.subqueries -= 1;
+        outputs
+    }
+
     pub(crate) fn query(&mut self, query: &mut Query) -> Result<Vec<OutputName>> {
         self.enter()?;
         let ctes = self.ctes.len();

@@ -50,6 +50,24 @@ fn mse_has_the_text_and_the_tree() {
     );
 }
 
+/// A join that only asks whether there is a partner walks all partners of a row: the leaf gives each key once.
+#[test]
+fn the_keys_of_a_semi_or_anti_join_are_grouped_in_the_leaf() {
+    let world = world();
+    for condition in [
+        "a.carrier IN (SELECT carrier FROM flights)",
+        "a.carrier NOT IN (SELECT carrier FROM flights)",
+        "EXISTS (SELECT 1 FROM flights b WHERE b.carrier = a.carrier)",
+        "NOT EXISTS (SELECT b.distance FROM flights b WHERE b.carrier = a.carrier)",
+        "a.distance > 2 OR a.carrier IN (SELECT carrier FROM flights)",
+    ] {
+        let sql = format!("EXPLAIN SELECT a.distance FROM flights a WHERE {condition}");
+        let result = world.query(&sql, "", Profile::Mse).unwrap();
+        let Scalar::String(plan) = &rows(&result)[0][1] else { panic!() };
+        assert_eq!(plan.matches("DISTINCT(keyColumns:[carrier])").count(), 1, "{condition}: {plan}");
+    }
+}
+
 #[test]
 fn analyze_runs_the_query() {
     let world = world();

@@ -202,6 +202,13 @@ fn hostile_texts_end_in_an_answer_or_an_error() {
     assert!(error.message.contains("bytes long"), "{error}");
     let unions = vec!["SELECT 1"; 5_000].join(" UNION ALL ");
     assert_eq!(refused(&world, &unions).code, ErrorCode::SqlParsing);
+    let subqueries = |depth: usize| {
+        let inner = "SELECT carrier FROM flights WHERE carrier IN (".repeat(depth);
+        format!("SELECT count(*) FROM flights WHERE carrier IN ({inner}'UA'{})", ")".repeat(depth))
+    };
+    assert_eq!(answer(&world, &subqueries(10)).len(), 1);
+    let error = refused(&world, &subqueries(60));
+    assert!(error.message.contains("subqueries inside of expressions are nested more than 16 deep"), "{error}");
 }
 
 #[test]
