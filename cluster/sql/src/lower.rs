@@ -122,7 +122,7 @@ impl Lowering<'_> {
     pub fn cast(&self, value: Typed, ty: Type) -> Result<Expr> {
         match (&value.literal, value.ty) {
             (Some(literal), _) => Ok(parameter(as_type(literal, ty)?, value.param)),
-            (None, None) => literal_of(&Scalar::Null(ty)).map(|v| Expr::Literal(v, None)).map_err(Into::into),
+            (None, None) => literal_of(&Scalar::Null(ty)).map(|v| Expr::Literal(v, None)),
             (None, Some(own)) if own == ty => Ok(value.expr),
             (None, Some(_)) => {
                 let mut template = Template::default();

@@ -190,10 +190,11 @@ impl Controller {
         }
         for segment in stored {
             self.server().forget(table.incarnation, segment.slot.0, segment.slot.1);
-            if self.catalog.raise_floor().is_ok() && !self.state().knows_key(&segment.key) {
-                if let Err(error) = self.deep_store().delete(&segment.key) {
-                    tracing::warn!(%error, "delete an object of a failed push");
-                }
+            if self.catalog.raise_floor().is_ok()
+                && !self.state().knows_key(&segment.key)
+                && let Err(error) = self.deep_store().delete(&segment.key)
+            {
+                tracing::warn!(%error, "delete an object of a failed push");
             }
         }
     }

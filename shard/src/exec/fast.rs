@@ -385,7 +385,7 @@ pub(crate) fn column_ids(column: usize, input: &Input<'_>, vector: Vector, selec
         return;
     };
     match page {
-        IdPage::Packed(packed) if selection.dense && vector.start % GROUP == 0 => {
+        IdPage::Packed(packed) if selection.dense && vector.start.is_multiple_of(GROUP) => {
             gather::decode(input.simd, packed, vector.start, vector.len, out)
         }
         page => crate::exec::decode::ids(page, &selection.rows, out),

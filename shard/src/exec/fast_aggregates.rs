@@ -235,7 +235,7 @@ impl FastAggregate {
                 let rows = crate::kernels::count_ones(&mask) as u64;
                 let total = match page {
                     IntPage::Constant { value, .. } => i128::from(*value) * i128::from(rows),
-                    IntPage::For { base, packed } if packed.width() <= 32 && vector.start % GROUP == 0 => {
+                    IntPage::For { base, packed } if packed.width() <= 32 && vector.start.is_multiple_of(GROUP) => {
                         let sum: u64 = mask
                             .as_chunks::<GROUP_WORDS>()
                             .0

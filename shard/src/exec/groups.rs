@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 const SPLIT: usize = 16_384;
 pub(crate) const PARTS: usize = 64;
 /// Rows merged or scattered in one step.
-const STEP: usize = 1024;
+pub(crate) const STEP: usize = 1024;
 const SCATTER: usize = 4096;
 /// Rows of one part that are gathered before they are merged: the part's table then stays in cache for all of them.
 const GATHER: usize = 4096;

@@ -4,7 +4,7 @@
 //! together and wakes the others; then everybody takes one part after another, and whoever finishes the last part answers.
 
 use crate::error::Result;
-use crate::exec::groups::{Emitted, PARTS, parts_of};
+use crate::exec::groups::{Emitted, PARTS, STEP, parts_of};
 use crate::exec::job::{Job, lock};
 use crate::exec::output::BoundGroups;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
@@ -12,9 +12,6 @@ use shard_plan::merge::Groups;
 use shard_plan::sort::take;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Rows merged in one step.
-const STEP: usize = 1024;
 
 /// States of one part from one worker.
 type Piece = (Vec<ArrayRef>, usize);

@@ -454,7 +454,8 @@ impl Worker {
                     fast.begin_flush();
                     self.state = State::Next;
                 }
-                return Ok(self.stop_at_group_limit());
+                self.stop_at_group_limit();
+                return Ok(());
             }
         }
         self.selection.set(simd, vector, mask);

@@ -107,7 +107,7 @@ impl Table {
         });
         let words = ["", "a", "alpha", "beta", "gamma", "Gamma", "gämmä", "delta", "zz", "z"];
         add(&mut rng, "s", Type::STRING, EncodingHint::Dictionary, string("null"), nulls, &mut |r, _| {
-            string(*r.pick::<&str>(&words))
+            string(r.pick::<&str>(&words))
         });
         let many = *rng.pick(&[20u64, 5000]);
         add(&mut rng, "u", Type::STRING, EncodingHint::Dictionary, string("null"), 0, &mut |r, _| {
@@ -136,7 +136,7 @@ impl Table {
         );
         add(&mut rng, "ms", Type::multi(DataType::String), RAW, string("null"), nulls, &mut |r, _| {
             let n = 1 + r.below(3);
-            Scalar::List(DataType::String, (0..n).map(|_| string(*r.pick::<&str>(&words))).collect())
+            Scalar::List(DataType::String, (0..n).map(|_| string(r.pick::<&str>(&words))).collect())
         });
         Table { rows, columns }
     }

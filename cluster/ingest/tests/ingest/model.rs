@@ -72,11 +72,10 @@ proptest! {
         let dir = tempfile::tempdir().expect("a folder");
         let name = ["input.csv", "input.json", "input.jsonl", "input.parquet"][which];
         let source = text_source(dir.path(), name, &bytes);
-        if let Ok(job) = Job::inferred(&source.path, cluster_ingest::ReadOptions::default(), None) {
-            if let Ok(report) = job.run() {
+        if let Ok(job) = Job::inferred(&source.path, cluster_ingest::ReadOptions::default(), None)
+            && let Ok(report) = job.run() {
                 prop_assert_eq!(all_rows(&report).len() as u64, report.rows);
             }
-        }
     }
 
     /// What one column holds is kept by the type that inference chooses for it.
