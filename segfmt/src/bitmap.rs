@@ -27,10 +27,10 @@ impl Bitmap {
     /// From words; bits past `len` are cleared, missing words are zero.
     pub fn from_words(mut words: Vec<u64>, len: usize) -> Self {
         words.resize(len.div_ceil(64), 0);
-        if len % 64 != 0 {
-            if let Some(last) = words.last_mut() {
-                *last &= (1 << (len % 64)) - 1;
-            }
+        if !len.is_multiple_of(64)
+            && let Some(last) = words.last_mut()
+        {
+            *last &= (1 << (len % 64)) - 1;
         }
         Self { words, len }
     }
@@ -47,7 +47,7 @@ impl Bitmap {
 
     /// Appends one bit.
     pub fn push(&mut self, bit: bool) {
-        if self.len % 64 == 0 {
+        if self.len.is_multiple_of(64) {
             self.words.push(0);
         }
         self.len += 1;

@@ -59,7 +59,7 @@ impl std::ops::Deref for AlignedBuf {
 
 /// Fails unless the slice starts on a `align`-byte boundary.
 pub(crate) fn check_aligned(bytes: &[u8], align: usize) -> Result<()> {
-    if bytes.as_ptr().addr() % align == 0 { Ok(()) } else { Err(Error::misaligned(align)) }
+    if bytes.as_ptr().addr().is_multiple_of(align) { Ok(()) } else { Err(Error::misaligned(align)) }
 }
 
 /// Typed view of little-endian numbers.

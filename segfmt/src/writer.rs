@@ -107,7 +107,7 @@ impl<W: Write> SegmentWriter<W> {
         if info.rows > u64::from(u32::MAX) {
             return Err(Error::too_large("the number of rows", info.rows, u64::from(u32::MAX)));
         }
-        if block_rows == 0 || block_rows > 65_536 || block_rows % 512 != 0 {
+        if block_rows == 0 || block_rows > 65_536 || !block_rows.is_multiple_of(512) {
             return Err(Error::invalid(format!("blocks of {block_rows} rows: give a multiple of 512 up to 65,536")));
         }
         Ok(Self {

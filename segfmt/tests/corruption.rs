@@ -193,7 +193,8 @@ fn unaligned_buffers() {
 #[test]
 fn fuzz_corpora_replay() {
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    let targets: [(&str, fn(&[u8])); 3] =
+    type Target = fn(&[u8]);
+    let targets: [(&str, Target); 3] =
         [("open", fuzzing::open), ("decode", fuzzing::decode), ("roundtrip", fuzzing::roundtrip)];
     for (name, target) in targets {
         let mut inputs: Vec<_> = std::fs::read_dir(corpus.join(name)).unwrap().map(|e| e.unwrap().path()).collect();

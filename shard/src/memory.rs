@@ -6,10 +6,11 @@
 //! over, and the query sees it at its next vector. What grows in one large step asks first ([`Budget::reserve`]).
 
 use crate::error::{Error, Result};
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use tikv_jemallocator::Jemalloc;
 
 /// A thread passes its count on to the shared counters in steps of this many bytes.
 const BATCH: i64 = 64 * 1024;
@@ -22,35 +23,35 @@ thread_local! {
     static PENDING: Cell<i64> = const { Cell::new(0) };
 }
 
-/// The system's allocator, with every byte counted.
+/// jemalloc, with every byte counted.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct GamayAllocator;
 
-// SAFETY: every call is passed on to `System` unchanged; counting touches only atomics and `const` thread-locals without
+// SAFETY: every call is passed on to jemalloc unchanged; counting touches only atomics and `const` thread-locals without
 // destructors, so it neither allocates nor unwinds.
 unsafe impl GlobalAlloc for GamayAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as i64);
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
+        unsafe { Jemalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         count(-(layout.size() as i64));
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(ptr, layout) }
+        unsafe { Jemalloc.dealloc(ptr, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as i64);
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { Jemalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(new_size as i64 - layout.size() as i64);
         // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(ptr, layout, new_size) }
+        unsafe { Jemalloc.realloc(ptr, layout, new_size) }
     }
 }
 

@@ -42,7 +42,7 @@ pub struct NamedAggregate {
 }
 
 impl NamedAggregate {
-    pub fn new(aggregate: &Arc<dyn Aggregate>, params: Vec<Scalar>, profile: Profile) -> Arc<AggregateUDF> {
+    pub fn udaf(aggregate: &Arc<dyn Aggregate>, params: Vec<Scalar>, profile: Profile) -> Arc<AggregateUDF> {
         NamedAggregate::make(aggregate, params, profile, false)
     }
 
@@ -96,7 +96,7 @@ impl NamedAggregate {
             .ok_or_else(|| {
                 SqlError::validation(format!("{name} takes {most} values of the row; what follows must be literals"))
             })?;
-        Ok((NamedAggregate::new(aggregate, params, profile), values))
+        Ok((NamedAggregate::udaf(aggregate, params, profile), values))
     }
 
     /// The result for arguments of these types, and the types they are cast to.
@@ -168,7 +168,7 @@ pub struct BoundAggregate {
 }
 
 impl BoundAggregate {
-    pub fn new(named: &NamedAggregate, args: &[Type]) -> Result<Arc<AggregateUDF>> {
+    pub fn udaf(named: &NamedAggregate, args: &[Type]) -> Result<Arc<AggregateUDF>> {
         let (args, result) = named.resolve(args)?;
         let state = named.aggregate.resolve(&args, &named.params)?.state.into_iter().map(Arc::new).collect();
         Ok(Arc::new(AggregateUDF::new_from_impl(BoundAggregate {

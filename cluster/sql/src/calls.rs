@@ -60,7 +60,7 @@ pub struct NamedCall {
 }
 
 impl NamedCall {
-    pub fn new(name: &str, named: Named, registry: &Arc<Registry>, profile: Profile) -> Arc<ScalarUDF> {
+    pub fn udf(name: &str, named: Named, registry: &Arc<Registry>, profile: Profile) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::new_from_impl(NamedCall {
             name: name.to_owned(),
             named,
@@ -79,7 +79,7 @@ impl NamedCall {
             rewrite::PARAM => Named::Param,
             _ => Named::Function(registry.scalar(name)?.clone()),
         };
-        Some(NamedCall::new(name, named, registry, profile))
+        Some(NamedCall::udf(name, named, registry, profile))
     }
 
     fn result(&self, args: &[Option<Type>], constants: &[Option<Scalar>]) -> Result<Type> {
@@ -238,7 +238,7 @@ impl std::fmt::Debug for BoundCall {
 }
 
 impl BoundCall {
-    pub fn new(name: &str, template: Expr, deterministic: bool, registry: &Arc<Registry>) -> Arc<ScalarUDF> {
+    pub fn udf(name: &str, template: Expr, deterministic: bool, registry: &Arc<Registry>) -> Arc<ScalarUDF> {
         let volatility = if deterministic { Volatility::Immutable } else { Volatility::Volatile };
         Arc::new(ScalarUDF::new_from_impl(BoundCall {
             name: name.to_owned(),

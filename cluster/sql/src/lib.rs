@@ -46,5 +46,5 @@ pub use error::{Position, SqlError};
 pub use execute::{ExecuteContext, LeafAnswer, LeafFuture, LeafRunner, QueryResult, execute};
 pub use options::QueryOptions;
 pub use plan::{Body, LeafQuery, Plan, Profile, ResultColumn, SqlRequest};
-pub use planner::{Planned, Planner, PlannerOptions};
+pub use planner::{Begun, Planned, Planner, PlannerOptions, Unplanned};
 pub use stats::LeafStats;

@@ -59,7 +59,7 @@ impl Template {
     }
 
     fn call(self, name: &str, ir: Ir, deterministic: bool, registry: &Arc<Registry>) -> Expr {
-        let udf = BoundCall::new(name, ir, deterministic, registry);
+        let udf = BoundCall::udf(name, ir, deterministic, registry);
         Expr::ScalarFunction(ScalarFunction::new_udf(udf, self.args))
     }
 }
@@ -526,7 +526,7 @@ impl Lowering<'_> {
         args: Vec<Expr>,
     ) -> Result<(Arc<datafusion::logical_expr::AggregateUDF>, Vec<Expr>)> {
         let args = args.into_iter().map(|a| self.typed(a)).collect::<Result<Vec<_>>>()?;
-        let bound = BoundAggregate::new(named, &argument_types(&args))?;
+        let bound = BoundAggregate::udaf(named, &argument_types(&args))?;
         if named.counts_rows {
             return Ok((bound, args.into_iter().map(|a| a.expr).collect()));
         }

@@ -17,6 +17,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 use shard_plan::{LeafOptions, Registry, Scalar, Type, cast_scalar};
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -66,6 +67,37 @@ pub struct Planned {
     pub cached: bool,
 }
 
+/// What [`Planner::begin`] found.
+#[derive(Debug)]
+pub enum Begun {
+    Planned(Planned),
+    Unplanned(Box<Unplanned>),
+}
+
+/// A statement without a plan.
+#[derive(Debug)]
+pub struct Unplanned {
+    statement: Statement,
+    print: Fingerprint,
+    context: Vec<u8>,
+    profile: Profile,
+    /// Request and text merged.
+    pub options: QueryOptions,
+}
+
+fn planning_thread() -> std::thread::Builder {
+    std::thread::Builder::new().name("sql-plan".to_owned()).stack_size(STACK_BYTES)
+}
+
+fn no_thread(error: &std::io::Error) -> SqlError {
+    SqlError::new(ErrorCode::ServerOutOfCapacity, format!("no thread to plan the query: {error}"))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> SqlError {
+    let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    SqlError::new(ErrorCode::Internal, format!("the planner panicked: {}", what.unwrap_or("no message")))
+}
+
 impl Planner {
     pub fn new(registry: Arc<Registry>) -> Planner {
         Planner::with_options(registry, PlannerOptions::default())
@@ -80,8 +112,43 @@ impl Planner {
         &self.registry
     }
 
-    /// Plans a query, or finds its plan, and binds its values.
+    /// Plans a query, or finds its plan, and binds its values. A query that is planned anew holds the caller up for as
+    /// long as that takes: [`Planner::plan_aside`] does not.
     pub fn plan(&self, request: &SqlRequest, catalog: &dyn TableCatalog) -> Result<Planned> {
+        match self.begin(request, catalog)? {
+            Begun::Planned(planned) => Ok(planned),
+            Begun::Unplanned(query) => std::thread::scope(|scope| {
+                let thread = planning_thread()
+                    .spawn_scoped(scope, || self.finish_unplanned(*query, catalog))
+                    .map_err(|e| no_thread(&e))?;
+                thread.join().unwrap_or_else(|panic| Err(panicked(&*panic)))
+            }),
+        }
+    }
+
+    /// Plans what [`Planner::begin`] left, on a thread of its own. Whoever stops waiting leaves the thread behind: it ends
+    /// when the plan is made, drops `hold` then and keeps the plan for the next time.
+    pub async fn plan_aside<H: Send + 'static>(
+        self: &Arc<Self>,
+        query: Box<Unplanned>,
+        catalog: Arc<dyn TableCatalog>,
+        hold: H,
+    ) -> Result<Planned> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let planner = self.clone();
+        let work = move || {
+            let planning = std::panic::AssertUnwindSafe(|| planner.finish_unplanned(*query, &*catalog));
+            let planned = std::panic::catch_unwind(planning).unwrap_or_else(|panic| Err(panicked(&*panic)));
+            drop(hold);
+            // The one who asked may be gone.
+            let _ = sender.send(planned);
+        };
+        planning_thread().spawn(work).map_err(|e| no_thread(&e))?;
+        receiver.await.unwrap_or_else(|_| Err(SqlError::new(ErrorCode::Internal, "the planner ended without a plan")))
+    }
+
+    /// Finds a query's plan; what has none is to be planned.
+    pub fn begin(&self, request: &SqlRequest, catalog: &dyn TableCatalog) -> Result<Begun> {
         if request.sql.len() > self.options.max_sql_bytes {
             return Err(SqlError::parsing(format!(
                 "the query is {} bytes long, the limit is {}; put long lists into a table and join it",
@@ -104,13 +171,18 @@ impl Planner {
             && current(&plan, catalog)?
         {
             let params = bind(&plan.params, &print.literals)?;
-            return Ok(Planned { plan, params, options, explain: None, sql: statement.sql, cached: true });
+            let sql = statement.sql;
+            return Ok(Begun::Planned(Planned { plan, params, options, explain: None, sql, cached: true }));
         }
+        Ok(Begun::Unplanned(Box::new(Unplanned { statement, print, context, profile, options })))
+    }
+
+    fn finish_unplanned(&self, query: Unplanned, catalog: &dyn TableCatalog) -> Result<Planned> {
+        let Unplanned { statement, print, context, profile, options } = query;
         let now_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        let (plan, explain, volatile, sql) =
-            self.on_own_stack(|| self.fresh(statement, profile, &options, catalog, now_ms))?;
+        let (plan, explain, volatile, sql) = self.fresh(statement, profile, &options, catalog, now_ms)?;
         let plan = Arc::new(plan);
         let params = bind(&plan.params, &print.literals)?;
         if !volatile && explain.is_none() {
@@ -122,29 +194,6 @@ impl Planner {
     /// Plans held in the cache.
     pub fn cached_plans(&self) -> usize {
         self.cache.len()
-    }
-
-    fn on_own_stack<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new()
-                .name("sql-plan".to_owned())
-                .stack_size(STACK_BYTES)
-                .spawn_scoped(scope, work)
-                .map_err(|e| {
-                    SqlError::new(ErrorCode::ServerOutOfCapacity, format!("no thread to plan the query: {e}"))
-                })?;
-            match thread.join() {
-                Ok(planned) => planned,
-                Err(panic) => {
-                    let what = panic
-                        .downcast_ref::<String>()
-                        .map(String::as_str)
-                        .or_else(|| panic.downcast_ref::<&str>().copied())
-                        .unwrap_or("no message");
-                    Err(SqlError::new(ErrorCode::Internal, format!("the planner panicked: {what}")))
-                }
-            }
-        })
     }
 
     /// What a plan depends on besides text and tables.

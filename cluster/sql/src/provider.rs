@@ -72,7 +72,7 @@ impl ContextProvider for Provider {
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
         let aggregate = self.registry.aggregate(name)?;
-        Some(NamedAggregate::new(aggregate, Vec::new(), self.profile))
+        Some(NamedAggregate::udaf(aggregate, Vec::new(), self.profile))
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
@@ -172,7 +172,7 @@ impl ExprPlanner for Operators {
             B::And | B::Or => return Ok(PlannerResult::Original(expr)),
             other => return Err(external(SqlError::validation(format!("operator {other} is not supported")))),
         };
-        let udf = NamedCall::new(name, named, &self.registry, self.profile);
+        let udf = NamedCall::udf(name, named, &self.registry, self.profile);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(udf, vec![expr.left, expr.right]))))
     }
 

@@ -128,7 +128,7 @@ impl Subqueries<'_> {
         let Some(named) = named.inner().downcast_ref::<NamedAggregate>() else {
             return Err(external(SqlError::planning("count was split into something else")));
         };
-        let bound = BoundAggregate::new(named, &[]).map_err(external)?;
+        let bound = BoundAggregate::udaf(named, &[]).map_err(external)?;
         let count = Expr::AggregateFunction(AggregateFunction::new_udf(bound, args, false, None, Vec::new(), None));
         let plan = LogicalPlan::Aggregate(Aggregate::try_new(subquery.subquery, Vec::new(), vec![count])?);
         let counted = Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), ..subquery });

@@ -26,6 +26,7 @@ use shard_plan::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
 
 #[derive(Debug, Clone)]
 pub struct BrokerOptions {
@@ -46,10 +47,15 @@ pub struct BrokerOptions {
     pub loopback_codec: bool,
 }
 
+/// Queries that are planned at once, with those whose clients have gone: planning cannot be stopped halfway.
+const PLANNING_MAX: usize = 8;
+
 /// Any thread; the edge runtime calls it.
 pub struct Broker {
     options: BrokerOptions,
-    planner: Planner,
+    planner: Arc<Planner>,
+    /// Threads that plan at once.
+    planning: Arc<Semaphore>,
     registry: Arc<Registry>,
     server: Arc<Server>,
     running: Arc<RunningQueries>,
@@ -69,9 +75,10 @@ impl Broker {
         // Ids of two runs of a process differ, so that a late cancel never meets another query.
         let base = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() * 1_000_000);
         let running = RunningQueries::new(options.queries_max, base);
-        let planner = Planner::new(registry.clone());
+        let planner = Arc::new(Planner::new(registry.clone()));
+        let planning = Arc::new(Semaphore::new(PLANNING_MAX));
         let cursors = Cursors::new(options.address, options.cursor_bytes_max);
-        Broker { options, planner, registry, server, running, cursors, metrics, bulk }
+        Broker { options, planner, planning, registry, server, running, cursors, metrics, bulk }
     }
 
     pub fn running(&self) -> &Arc<RunningQueries> {

@@ -11,16 +11,13 @@ use crate::metrics::QueryOutcome;
 use crate::server::view::View;
 use cluster_sql::explain::explain;
 use cluster_sql::{
-    ExecuteContext, Explain, Planned, Profile, QueryOptions, QueryResult, SqlError, SqlRequest, execute,
+    Begun, ExecuteContext, Explain, Planned, Profile, QueryOptions, QueryResult, SqlError, SqlRequest, execute,
 };
 use cluster_types::{BrokerResponse, ErrorCode, QueryException};
 use shard::CancelToken;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// Texts up to here are planned where they come in; a longer one may take long and moves the other work off its thread.
-const PLAN_IN_PLACE_BYTES: usize = 16 * 1024;
 
 /// The longest time that a query may ask for: a day.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -85,7 +82,7 @@ impl Broker {
     ) -> Result<Answer, SqlError> {
         let view = self.server.view();
         let (sql, trace) = (query.sql.clone(), query.trace);
-        let planned = self.plan(query, door, database, &view)?;
+        let planned = self.plan(query, door, database, &view, started).await?;
         if client_id.is_none() {
             *client_id = planned.options.get("clientQueryId").map(str::to_owned);
         }
@@ -136,12 +133,14 @@ impl Broker {
         Ok(complete(&planned, result, leaves.take_unavailable(), trace))
     }
 
-    fn plan(
+    /// Finds or makes the plan. The time that it takes is the query's: `started` is when that began.
+    async fn plan(
         &self,
         query: QueryRequest,
         door: Profile,
         database: Option<String>,
-        view: &View,
+        view: &Arc<View>,
+        started: Instant,
     ) -> Result<Planned, SqlError> {
         let mut options = QueryOptions::default();
         if let Some(database) = database {
@@ -151,10 +150,25 @@ impl Broker {
             options.set(name, value);
         }
         let request = SqlRequest { sql: query.sql, options, profile: door };
-        if request.sql.len() <= PLAN_IN_PLACE_BYTES {
-            return self.planner.plan(&request, view);
-        }
-        tokio::task::block_in_place(|| self.planner.plan(&request, view))
+        let unplanned = match self.planner.begin(&request, &**view)? {
+            Begun::Planned(planned) => return Ok(planned),
+            Begun::Unplanned(unplanned) => unplanned,
+        };
+        let timeout = unplanned.options.timeout_ms()?.map_or(self.options.timeout, Duration::from_millis);
+        let deadline = started + timeout.min(TIMEOUT_MAX);
+        let planning = async {
+            let Ok(permit) = self.planning.clone().acquire_owned().await else {
+                return Err(SqlError::new(ErrorCode::ServerOutOfCapacity, "the node is stopping"));
+            };
+            self.planner.plan_aside(unplanned, view.clone(), permit).await
+        };
+        tokio::time::timeout_at(deadline.into(), planning).await.unwrap_or_else(|_| {
+            let message = format!(
+                "planning the query took longer than its time of {} ms (timeoutMs); put long lists into a table and join it",
+                millis(timeout)
+            );
+            Err(SqlError::new(ErrorCode::BrokerTimeout, message))
+        })
     }
 
     /// The query's own time, else the shortest of its tables, else the node's.
@@ -187,14 +201,14 @@ impl Broker {
     /// Whether a text can be planned; a table that is missing counts as a fault of the text.
     pub async fn check_syntax(&self, query: QueryRequest) -> Result<(), SqlError> {
         let view = self.server.view();
-        self.plan(query, Profile::Mse, None, &view).map(drop)
+        self.plan(query, Profile::Mse, None, &view, Instant::now()).await.map(drop)
     }
 
     /// The raw names of the tables of a query.
     pub async fn tables_of(&self, sql: &str) -> Result<Vec<String>, SqlError> {
         let view = self.server.view();
         let query = QueryRequest { sql: sql.to_owned(), ..QueryRequest::default() };
-        let planned = self.plan(query, Profile::Mse, None, &view)?;
+        let planned = self.plan(query, Profile::Mse, None, &view, Instant::now()).await?;
         let mut tables: Vec<String> = planned.plan.tables.iter().map(|table| table.name.clone()).collect();
         tables.sort();
         tables.dedup();

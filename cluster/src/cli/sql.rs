@@ -112,8 +112,11 @@ pub struct QueryAnswer {
     pub took: Duration,
 }
 
+/// Names and types of the columns, and the rows.
+pub type Table = (Vec<String>, Vec<String>, Vec<Vec<Value>>);
+
 impl QueryAnswer {
-    pub fn rows(&self) -> Result<(Vec<String>, Vec<String>, Vec<Vec<Value>>)> {
+    pub fn rows(&self) -> Result<Table> {
         let Some(table) = self.body.get("resultTable") else { return Ok(Default::default()) };
         let names =
             serde_json::from_value(table["dataSchema"]["columnNames"].clone()).context("read the column names")?;

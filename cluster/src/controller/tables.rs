@@ -152,8 +152,8 @@ pub fn no_table(state: &State, name: &str) -> Error {
 /// `7d`, `1d12h`, `-1d` (Pinot's way to say: at once), in milliseconds.
 fn parse_period(text: &str) -> Option<u64> {
     let text = text.trim();
-    if text.starts_with('-') {
-        return parse_period(&text[1..]).map(|_| 0);
+    if let Some(length) = text.strip_prefix('-') {
+        return parse_period(length).map(|_| 0);
     }
     let (mut total, mut digits) = (0u64, String::new());
     for c in text.chars() {

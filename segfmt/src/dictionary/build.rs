@@ -112,7 +112,7 @@ fn paged(n: u32, values: &[&[u8]]) -> Result<Vec<u8>> {
         while end < values.len() {
             let v = values[end];
             let i = (end - first) as u32;
-            let restart = i % RESTART == 0;
+            let restart = i.is_multiple_of(RESTART);
             let shared = if restart { 0 } else { v.iter().zip(values[end - 1]).take_while(|(a, b)| a == b).count() };
             let rest = &v[shared..];
             // 4 bytes count, 4 a restart, at most 10 for both lengths.

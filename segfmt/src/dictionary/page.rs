@@ -293,7 +293,7 @@ impl<'a> DictPage<'a> {
         let mut i = range.start / RESTART * RESTART;
         let mut walk = self.restart(i / RESTART);
         while i < range.end {
-            if i % RESTART == 0 {
+            if i.is_multiple_of(RESTART) {
                 walk = self.restart(i / RESTART);
                 key.clear();
             }

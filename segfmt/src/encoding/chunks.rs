@@ -105,7 +105,7 @@ impl<'a> VarPage<'a> {
         }
         let codec = Codec::from_code(header.param)
             .ok_or_else(|| Error::corrupt(format!("unknown chunk codec {}", header.param)))?;
-        if sections[2].len() % ENTRY != 0 {
+        if !sections[2].len().is_multiple_of(ENTRY) {
             return Err(Error::corrupt("the chunk table has a fraction of an entry"));
         }
         let page = Self { codec, len: header.values as usize, table: buffer::cast(sections[2])?, data: sections[1] };

@@ -86,8 +86,7 @@ fn decimal_value(integer: i64, exponent: u8, single: bool) -> f64 {
 #[inline]
 fn integer_of(v: f64, exponent: u8, single: bool) -> Option<i64> {
     let scaled = (v * POWERS[exponent as usize]).round();
-    // False for NaN as well.
-    if !(scaled.abs() < MAX_EXACT) {
+    if scaled.is_nan() || scaled.abs() >= MAX_EXACT {
         return None;
     }
     let integer = scaled as i64;
@@ -198,10 +197,10 @@ impl<'a> FloatPage<'a> {
 
     /// Fails when a value is not normalized, not of the column's precision, or padding is not zero.
     pub(crate) fn check(&self, single: bool) -> Result<()> {
-        if let Self::Decimal(d) = self {
-            if !d.packed.padding_is_zero() {
-                return Err(Error::corrupt("padding of packed numbers is not zero"));
-            }
+        if let Self::Decimal(d) = self
+            && !d.packed.padding_is_zero()
+        {
+            return Err(Error::corrupt("padding of packed numbers is not zero"));
         }
         let mut buf = [0.0; GROUP];
         let mut at = 0;

@@ -207,7 +207,11 @@ pub(crate) fn encode(values: &[i64], rows: u32) -> (PageHeader, Vec<u8>, Vec<u8>
         }
         Encoding::IntDelta => {
             let delta = |i: usize| {
-                if i % GROUP == 0 { 0 } else { values[i].wrapping_sub(values[i - 1]).wrapping_sub(p.base) as u64 }
+                if i.is_multiple_of(GROUP) {
+                    0
+                } else {
+                    values[i].wrapping_sub(values[i - 1]).wrapping_sub(p.base) as u64
+                }
             };
             pack(values.len(), p.width, delta, &mut packed);
             for v in values.iter().step_by(GROUP) {

@@ -171,6 +171,7 @@ impl<'a> Packed<'a> {
     /// # Panics
     /// When `i >= len`.
     #[inline]
+    #[expect(clippy::useless_conversion, reason = "one of the lane types is u64")]
     pub fn get(&self, i: usize) -> u64 {
         assert!(i < self.len, "value {i} of {}", self.len);
         let group = self.group(i / GROUP);
@@ -194,6 +195,7 @@ impl<'a> Packed<'a> {
     /// Calls `f(first_row, values)` for every step that touches `range`, in row order. `values`
     /// are one step's lanes, cut to the range.
     #[inline]
+    #[expect(clippy::useless_conversion, reason = "one of the lane types is u64")]
     fn for_steps<V: From32>(&self, range: Range<usize>, mut f: impl FnMut(usize, &[V])) {
         assert!(range.end <= self.len, "rows {range:?} of {}", self.len);
         if range.is_empty() {

@@ -239,7 +239,7 @@ fn check_blocks(directory: &[u8], shared: &Shared, meta: &ColumnMeta) -> Result<
         let rows = shared.rows_of(block as u32);
         let start = u64::from(e.offset64) * 64;
         let ok = start == end
-            && e.len % 64 == 0
+            && e.len.is_multiple_of(64)
             && e.null_count <= rows
             && (multi_value || e.values == rows)
             && e.values <= crate::MAX_BLOCK_VALUES

@@ -14,11 +14,11 @@ pub(super) fn of_keys(keys: &[u64], limit: usize) -> Option<(Vec<u64>, Vec<u32>)
     let mut ids = Vec::with_capacity(keys.len());
     let mut last: Option<(u64, u32)> = None;
     for key in keys {
-        if let Some((k, id)) = last {
-            if k == *key {
-                ids.push(id);
-                continue;
-            }
+        if let Some((k, id)) = last
+            && k == *key
+        {
+            ids.push(id);
+            continue;
         }
         // A multiplicative hash whose high bits are good; keys that differ in low bits spread.
         let hash = (key ^ (key >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -65,11 +65,11 @@ pub(super) fn of_bytes<'v>(
     let mut ids: Vec<u32> = Vec::with_capacity(count);
     for i in 0..count {
         let v = value(i);
-        if let Some(id) = ids.last().copied() {
-            if distinct[id as usize] == v {
-                ids.push(id);
-                continue;
-            }
+        if let Some(id) = ids.last().copied()
+            && distinct[id as usize] == v
+        {
+            ids.push(id);
+            continue;
         }
         let id = table.find_or_insert(crate::hash::hash_bytes(v), |id| distinct[id as usize] == v);
         if id as usize == distinct.len() {

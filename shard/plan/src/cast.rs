@@ -111,7 +111,7 @@ pub fn cast_array(array: &ArrayRef, from: Type, to: Type, lenient: bool) -> Resu
     }
     let cast = Cast { to: to.data, lenient };
     match from.data {
-        DataType::Int => cast.from_longs::<Int32Type>(array, i64::from),
+        DataType::Int => cast.cast_longs::<Int32Type>(array, i64::from),
         DataType::Timestamp if matches!(to.data, DataType::String | DataType::Json) => {
             let times = array.as_primitive::<TimestampMillisecondType>();
             let text = |ms| {
@@ -119,13 +119,13 @@ pub fn cast_array(array: &ArrayRef, from: Type, to: Type, lenient: bool) -> Resu
             };
             Ok(Arc::new(times.iter().map(|v| v.map(text)).collect::<StringArray>()))
         }
-        DataType::Long => cast.from_longs::<Int64Type>(array, |v| v),
-        DataType::Timestamp => cast.from_longs::<TimestampMillisecondType>(array, |v| v),
-        DataType::Float => cast.from_floats::<Float32Type>(array, f64::from, float_text, decimal_ops::from_f32),
-        DataType::Double => cast.from_floats::<Float64Type>(array, |v| v, double_text, decimal_ops::from_f64),
-        DataType::Boolean => cast.from_booleans(array.as_boolean()),
-        DataType::BigDecimal => cast.from_decimals(array.as_binary::<i64>()),
-        DataType::String | DataType::Json => cast.from_texts(array, to),
+        DataType::Long => cast.cast_longs::<Int64Type>(array, |v| v),
+        DataType::Timestamp => cast.cast_longs::<TimestampMillisecondType>(array, |v| v),
+        DataType::Float => cast.cast_floats::<Float32Type>(array, f64::from, float_text, decimal_ops::from_f32),
+        DataType::Double => cast.cast_floats::<Float64Type>(array, |v| v, double_text, decimal_ops::from_f64),
+        DataType::Boolean => cast.cast_booleans(array.as_boolean()),
+        DataType::BigDecimal => cast.cast_decimals(array.as_binary::<i64>()),
+        DataType::String | DataType::Json => cast.cast_texts(array, to),
         DataType::Bytes => {
             let bytes = array.as_binary::<i32>();
             Ok(Arc::new(bytes.iter().map(|v| v.map(hex_text)).collect::<StringArray>()))
@@ -180,7 +180,7 @@ impl Cast {
             .collect()
     }
 
-    fn from_longs<T: ArrowPrimitiveType>(&self, array: &ArrayRef, wide: impl Fn(T::Native) -> i64) -> Result<ArrayRef> {
+    fn cast_longs<T: ArrowPrimitiveType>(&self, array: &ArrayRef, wide: impl Fn(T::Native) -> i64) -> Result<ArrayRef> {
         let v = array.as_primitive::<T>();
         Ok(match self.to {
             DataType::Int => Arc::new(self.each::<_, _, PrimitiveArray<Int32Type>>(v.iter(), |x| {
@@ -202,7 +202,7 @@ impl Cast {
         })
     }
 
-    fn from_floats<T: ArrowPrimitiveType>(
+    fn cast_floats<T: ArrowPrimitiveType>(
         &self,
         array: &ArrayRef,
         wide: impl Fn(T::Native) -> f64,
@@ -235,17 +235,17 @@ impl Cast {
         })
     }
 
-    fn from_booleans(&self, v: &BooleanArray) -> Result<ArrayRef> {
+    fn cast_booleans(&self, v: &BooleanArray) -> Result<ArrayRef> {
         if matches!(self.to, DataType::String | DataType::Json) {
             return Ok(Arc::new(
                 v.iter().map(|x| x.map(|x| if x { "true" } else { "false" })).collect::<StringArray>(),
             ));
         }
         let longs: ArrayRef = Arc::new(v.iter().map(|x| x.map(i64::from)).collect::<Int64Array>());
-        self.from_longs::<Int64Type>(&longs, |x| x)
+        self.cast_longs::<Int64Type>(&longs, |x| x)
     }
 
-    fn from_decimals(&self, v: &LargeBinaryArray) -> Result<ArrayRef> {
+    fn cast_decimals(&self, v: &LargeBinaryArray) -> Result<ArrayRef> {
         let long = |x: &[u8]| match decimal_ops::to_i64(x)? {
             Some(long) => Ok(long),
             None => Err(out_of_range(decimal_ops::to_text(x)?, self.to)),
@@ -282,7 +282,7 @@ impl Cast {
         })
     }
 
-    fn from_texts(&self, array: &ArrayRef, to: Type) -> Result<ArrayRef> {
+    fn cast_texts(&self, array: &ArrayRef, to: Type) -> Result<ArrayRef> {
         let v = array.as_string::<i32>();
         if v.null_count() == v.len() {
             return Ok(nulls(to, v.len()));

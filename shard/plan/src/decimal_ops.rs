@@ -1,9 +1,9 @@
 //! BIG_DECIMAL arithmetic and conversions on segfmt's canonical bytes (E-10).
 
 use crate::error::{Error, Result};
-use bigdecimal::BigDecimal;
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::rounding::RoundingMode;
+use bigdecimal::{BigDecimal, Zero};
 use segfmt::decimal;
 use std::num::NonZeroU64;
 
@@ -33,7 +33,7 @@ pub fn multiply(a: &[u8], b: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn nonzero(divisor: &BigDecimal) -> Result<()> {
-    if *divisor == BigDecimal::from(0) { Err(Error::evaluation("division by zero")) } else { Ok(()) }
+    if divisor.is_zero() { Err(Error::evaluation("division by zero")) } else { Ok(()) }
 }
 
 /// The quotient to 34 significant digits, the last one rounded half to even.

@@ -107,8 +107,13 @@ pub trait Accumulator: Send {
     fn update(&mut self, args: &[ArrayRef], groups: &[u32], filter: Option<&BooleanArray>) -> Result<()>;
     /// Adds states: row `i` of the state columns goes into group `groups[i]`.
     fn merge(&mut self, state: &[ArrayRef], groups: &[u32]) -> Result<()>;
-    /// The state columns, one row a group, in group order.
+    /// The state columns, one row a group, in group order. Called once, at the end.
     fn state(&mut self) -> Result<Vec<ArrayRef>>;
+    /// The state columns of some groups, in the order asked, where that is no more work than asking for all at once:
+    /// a million groups are then handed over in small steps. `None`: only [`Accumulator::state`] is there.
+    fn state_of(&mut self, _groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        Ok(None)
+    }
     /// The finished values, one a group, in group order.
     fn finish(&mut self) -> Result<ArrayRef>;
     /// Bytes held, for the query's budget (E-17).

@@ -12,6 +12,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 use hashbrown::HashTable;
 use segfmt::value::{normalize_f32, normalize_f64};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Mixes a 64-bit key: both the low bits (bucket) and the high bits (tag) depend on every bit of it.
@@ -385,18 +386,25 @@ impl GroupTable {
 
     /// The keys, one row a group, in group order.
     pub fn keys(&self) -> Result<Vec<ArrayRef>> {
+        self.keys_of(0..self.len())
+    }
+
+    /// The keys of some groups.
+    pub fn keys_of(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>> {
         match &self.keys {
             Keys::None => Ok(Vec::new()),
             Keys::Bits { keys, null, .. } => {
-                Ok(vec![from_bit_keys(keys, &self.types[0], one_null(*null, keys.len()))?])
+                let nulls = one_null(*null, &groups);
+                Ok(vec![from_bit_keys(&keys[groups], &self.types[0], nulls)?])
             }
             Keys::Bytes { values, ids, null, .. } => {
-                Ok(vec![values.gather(ids.iter().copied(), &self.types[0], one_null(*null, ids.len()))?])
+                let nulls = one_null(*null, &groups);
+                Ok(vec![values.gather(ids[groups].iter().copied(), &self.types[0], nulls)?])
             }
             Keys::Rows { converter, rows } => {
                 let parser = converter.parser();
                 converter
-                    .convert_rows((0..rows.len()).map(|id| parser.parse(rows.get(id as u32))))
+                    .convert_rows(groups.map(|id| parser.parse(rows.get(id as u32))))
                     .map_err(|e| Error::Plan(format!("group keys cannot be read back: {e}")))
             }
         }
@@ -413,8 +421,9 @@ impl GroupTable {
     }
 }
 
-fn one_null(null: Option<u32>, len: usize) -> Option<NullBuffer> {
-    null.map(|null| (0..len).map(|i| i != null as usize).collect::<Vec<bool>>().into())
+fn one_null(null: Option<u32>, groups: &Range<usize>) -> Option<NullBuffer> {
+    let null = null.filter(|null| groups.contains(&(*null as usize)))?;
+    Some(groups.clone().map(|i| i != null as usize).collect::<Vec<bool>>().into())
 }
 
 /// A hash of each key row that depends on the values alone: equal rows of two batches hash alike. Used to partition.

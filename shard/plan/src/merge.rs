@@ -77,6 +77,10 @@ pub struct Groups {
     states: Vec<usize>,
     ids: Vec<u32>,
     dropped: bool,
+    /// Groups that [`Groups::next_states`] has given.
+    given: usize,
+    /// All states of the accumulators that give them at once only.
+    whole: Vec<Option<Vec<ArrayRef>>>,
 }
 
 impl fmt::Debug for Groups {
@@ -93,7 +97,7 @@ impl Groups {
             accumulator.resize(table.len());
         }
         let states = aggregates.iter().map(|a| a.state.len()).collect();
-        Ok(Groups { table, accumulators, states, ids: Vec::new(), dropped: false })
+        Ok(Groups { table, accumulators, states, ids: Vec::new(), dropped: false, given: 0, whole: Vec::new() })
     }
 
     pub fn len(&self) -> usize {
@@ -170,6 +174,33 @@ impl Groups {
             next += states;
         }
         Ok(())
+    }
+
+    /// Keys, then states, of the next `rows` groups or of those that are left: a batch that [`Groups::merge`] takes, and
+    /// the number of its groups. `None` when every group has been given. Nothing is added from the first call on.
+    pub fn next_states(&mut self, rows: usize) -> Result<Option<(Vec<ArrayRef>, usize)>> {
+        let groups = self.given..self.table.len().min(self.given + rows);
+        if groups.is_empty() {
+            return Ok(None);
+        }
+        self.given = groups.end;
+        let ids: Vec<u32> = groups.clone().map(|g| g as u32).collect();
+        let rows = groups.len();
+        let mut columns = self.table.keys_of(groups.clone())?;
+        self.whole.resize_with(self.accumulators.len(), || None);
+        for (accumulator, whole) in self.accumulators.iter_mut().zip(&mut self.whole) {
+            if whole.is_none() {
+                match accumulator.state_of(&ids)? {
+                    Some(states) => {
+                        columns.extend(states);
+                        continue;
+                    }
+                    None => *whole = Some(accumulator.state()?),
+                }
+            }
+            columns.extend(whole.iter().flatten().map(|column| column.slice(groups.start, rows)));
+        }
+        Ok(Some((columns, rows)))
     }
 
     /// Keys, then states: a batch that [`Groups::merge`] takes.

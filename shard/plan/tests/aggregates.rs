@@ -112,7 +112,8 @@ fn answers_are_duckdbs() {
     let x = || (Type::DOUBLE, x());
     let s = || (Type::STRING, s());
     let n = None;
-    let cases: Vec<(&str, Vec<(Type, ArrayRef)>, [Option<f64>; 5])> = vec![
+    type Case = (&'static str, Vec<(Type, ArrayRef)>, [Option<f64>; 5]);
+    let cases: Vec<Case> = vec![
         ("count", vec![], [Some(5.0), Some(4.0), Some(2.0), Some(5.0), Some(1.0)]),
         ("count", vec![v()], [Some(4.0), Some(4.0), Some(0.0), Some(5.0), Some(1.0)]),
         ("count", vec![s()], [Some(4.0), Some(4.0), Some(0.0), Some(5.0), Some(1.0)]),

@@ -16,7 +16,6 @@ use crate::memory::Budget;
 use arrow_array::{ArrayRef, UInt32Array};
 use segfmt::IdPage;
 use shard_plan::group::hash_u64;
-use shard_plan::sort::take;
 use shard_plan::{Error as PlanError, Scalar};
 use std::sync::Arc;
 
@@ -69,15 +68,50 @@ enum Codes {
     Direct {
         seen: Vec<u8>,
     },
-    /// One more than the group, 0 for none: zeros come from the kernel page by page, as they are touched.
+    /// One more than the group, 0 for none, for each of `numbers` numbers.
     Indexed {
         group_after: Vec<u32>,
-        code_of: Vec<u64>,
+        numbers: usize,
+        groups: usize,
     },
     Hashed {
         slots: Vec<u32>,
         code_of: Vec<u64>,
     },
+}
+
+/// Tables of group numbers that a shard keeps for its next query: a new one costs a page fault, or the clearing of a page,
+/// for each part of it that a row is the first to touch, and a query with many groups touches all of it in its first vectors.
+mod spare {
+    use std::cell::RefCell;
+
+    /// Tables kept on a shard, each of up to [`super::INDEXED`] numbers.
+    const KEPT: usize = 2;
+
+    thread_local! {
+        static TABLES: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// At least `numbers` zeros.
+    pub(super) fn take(numbers: usize) -> Vec<u32> {
+        TABLES.with_borrow_mut(|tables| match tables.iter().position(|t| t.len() >= numbers) {
+            Some(found) => tables.swap_remove(found),
+            None => vec![0; numbers],
+        })
+    }
+
+    /// `table` is all zeros again.
+    pub(super) fn keep(table: Vec<u32>) {
+        debug_assert!(table.iter().all(|n| *n == 0));
+        TABLES.with_borrow_mut(|tables| {
+            tables.push(table);
+            if tables.len() > KEPT {
+                // The smallest goes: it serves the fewest.
+                tables.sort_unstable_by_key(|t| std::cmp::Reverse(t.len()));
+                tables.pop();
+            }
+        });
+    }
 }
 
 /// The groups of one segment on one shard.
@@ -100,8 +134,7 @@ struct Flush {
     codes: Vec<u64>,
     /// Entries of the table that have been looked at.
     looked_at: usize,
-    states: Vec<ArrayRef>,
-    /// Aggregates whose states are there.
+    /// Aggregates that have been given all that was gathered as ids.
     settled: usize,
     next: usize,
 }
@@ -117,7 +150,8 @@ impl FastGroups {
             Codes::Direct { seen: vec![0; product as usize] }
         } else if product <= INDEXED && product <= rows.max(1) * 4 {
             budget.reserve(product * 4, "group by")?;
-            Codes::Indexed { group_after: vec![0; product as usize], code_of: Vec::new() }
+            let numbers = product as usize;
+            Codes::Indexed { group_after: spare::take(numbers), numbers, groups: 0 }
         } else {
             Codes::Hashed { slots: vec![NONE; 4096], code_of: Vec::new() }
         };
@@ -172,7 +206,8 @@ impl FastGroups {
     pub fn len(&self) -> usize {
         match &self.codes {
             Codes::Direct { seen } => seen.iter().filter(|s| **s != 0).count(),
-            Codes::Indexed { code_of, .. } | Codes::Hashed { code_of, .. } => code_of.len(),
+            Codes::Indexed { groups, .. } => *groups,
+            Codes::Hashed { code_of, .. } => code_of.len(),
         }
     }
 
@@ -222,7 +257,8 @@ impl FastGroups {
         self.assign(input, vector, selection);
         let groups = match &self.codes {
             Codes::Direct { seen } => seen.len(),
-            Codes::Indexed { code_of, .. } | Codes::Hashed { code_of, .. } => code_of.len(),
+            Codes::Indexed { groups, .. } => *groups,
+            Codes::Hashed { code_of, .. } => code_of.len(),
         };
         for (i, aggregate) in self.aggregates.iter_mut().enumerate() {
             aggregate.resize(groups);
@@ -261,12 +297,12 @@ impl FastGroups {
         }
         match &mut self.codes {
             Codes::Direct { seen } => self.groups.iter().for_each(|g| seen[*g as usize] = 1),
-            Codes::Indexed { group_after, code_of } => {
+            Codes::Indexed { group_after, groups, .. } => {
                 for code in &mut self.groups {
                     let slot = &mut group_after[*code as usize];
                     if *slot == 0 {
-                        code_of.push(u64::from(*code));
-                        *slot = code_of.len() as u32;
+                        *groups += 1;
+                        *slot = *groups as u32;
                     }
                     *code = *slot - 1;
                 }
@@ -295,26 +331,27 @@ impl FastGroups {
                     (0..seen.len()).filter(|g| seen[*g] != 0).map(|g| (g as u32, g as u64)).unzip()
                 }
                 // Looked for in the order of the ids, so that dictionaries are read from front to back.
-                Codes::Indexed { code_of, .. } => {
-                    (Vec::with_capacity(code_of.len()), Vec::with_capacity(code_of.len()))
-                }
+                Codes::Indexed { groups, .. } => (Vec::with_capacity(*groups), Vec::with_capacity(*groups)),
                 Codes::Hashed { code_of, .. } => ((0..code_of.len() as u32).collect(), std::mem::take(code_of)),
             };
-            self.flush = Some(Flush { present, codes, looked_at: 0, states: Vec::new(), settled: 0, next: 0 });
+            self.flush = Some(Flush { present, codes, looked_at: 0, settled: 0, next: 0 });
         }
     }
 
     /// Looks the keys of some groups up and hands keys and states to the merge by value; true when all are handed over.
     pub fn flush_step(&mut self, bound: &BoundGroups, merge: &mut GroupMerge) -> Result<bool> {
         let (Some(flush), Some(keys)) = (&mut self.flush, &self.segment.keys) else { return Ok(true) };
-        if let Codes::Indexed { group_after, .. } = &self.codes
-            && flush.looked_at < group_after.len()
+        if let Codes::Indexed { group_after, numbers, .. } = &mut self.codes
+            && flush.looked_at < *numbers
         {
             let from = flush.looked_at;
-            flush.looked_at = (from + LOOKED_AT).min(group_after.len());
-            for (i, group) in group_after[from..flush.looked_at].iter().enumerate().filter(|(_, g)| **g != 0) {
-                flush.present.push(*group - 1);
+            flush.looked_at = (from + LOOKED_AT).min(*numbers);
+            for (i, group) in group_after[from..flush.looked_at].iter_mut().enumerate().filter(|(_, g)| **g != 0) {
+                flush.present.push(std::mem::take(group) - 1);
                 flush.codes.push((from + i) as u64);
+            }
+            if flush.looked_at == *numbers {
+                spare::keep(std::mem::take(group_after));
             }
             return Ok(false);
         }
@@ -322,23 +359,21 @@ impl FastGroups {
             return Ok(true);
         }
         if let Some(aggregate) = self.aggregates.get_mut(flush.settled) {
-            if aggregate.settle_step(&self.segment)? {
-                flush.states.extend(aggregate.states()?);
-                flush.settled += 1;
-            }
+            flush.settled += usize::from(aggregate.settle_step(&self.segment)?);
             return Ok(false);
         }
         let end = (flush.next + FLUSHED).min(flush.present.len());
         let chunk = flush.next..end;
-        let mut columns = Vec::with_capacity(bound.keys.len() + flush.states.len());
+        let mut columns = Vec::with_capacity(bound.keys.len() + self.aggregates.len());
         let mut divisor: u64 = self.radixes.iter().product();
         for (key, radix) in keys.iter().zip(&self.radixes) {
             divisor /= radix;
             let ids: Vec<u32> = flush.codes[chunk.clone()].iter().map(|c| ((c / divisor) % radix) as u32).collect();
             columns.push(key_values(key, &self.segment, &ids)?);
         }
-        let indices = UInt32Array::from(flush.present[chunk.clone()].to_vec());
-        columns.extend(take(&flush.states, &indices)?);
+        for aggregate in &mut self.aggregates {
+            columns.extend(aggregate.states_of(&flush.present[chunk.clone()])?);
+        }
         merge.push(columns, chunk.len());
         flush.next = end;
         Ok(end == flush.present.len())

@@ -9,13 +9,14 @@ use crate::exec::output::BoundGroups;
 use crate::exec::selection::{Mask, Selection, Vector};
 use crate::kernels::sum::masked_sum;
 use crate::kernels::{GROUP, GROUP_WORDS};
-use arrow_array::ArrayRef;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{ArrayRef, UInt32Array};
 use segfmt::{DataType, IntPage, Page, PageValues, Physical};
 use shard_plan::aggregate::avg::{AvgDouble, AvgLong};
 use shard_plan::aggregate::count::Count;
 use shard_plan::aggregate::minmax::MinMax;
 use shard_plan::aggregate::sum::{SumDouble, SumLong};
+use shard_plan::sort::take;
 use shard_plan::{Accumulator, Expr, Type};
 use std::fmt;
 
@@ -36,6 +37,8 @@ pub(crate) struct FastAggregate {
     groups: usize,
     /// Groups, or words of bits, that the accumulator has been given.
     settled: usize,
+    /// All states, of an accumulator that gives them all at once.
+    states: Option<Vec<ArrayRef>>,
 }
 
 impl fmt::Debug for FastAggregate {
@@ -114,6 +117,7 @@ impl FastAggregate {
             kept: Vec::new(),
             groups: 0,
             settled: 0,
+            states: None,
         })
     }
 
@@ -404,9 +408,18 @@ impl FastAggregate {
         Ok(false)
     }
 
-    /// State columns of all groups, once everything is settled.
-    pub fn states(&mut self) -> Result<Vec<ArrayRef>> {
-        Ok(self.accumulator.state()?)
+    /// State columns of some groups, once everything is settled.
+    pub fn states_of(&mut self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        if self.states.is_none()
+            && let Some(columns) = self.accumulator.state_of(groups)?
+        {
+            return Ok(columns);
+        }
+        let states = match &mut self.states {
+            Some(states) => states,
+            states => states.insert(self.accumulator.state()?),
+        };
+        Ok(take(states, &UInt32Array::from(groups.to_vec()))?)
     }
 }
 

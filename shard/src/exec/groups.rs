@@ -19,6 +19,8 @@ pub(crate) const PARTS: usize = 64;
 /// Rows merged or scattered in one step.
 pub(crate) const STEP: usize = 1024;
 const SCATTER: usize = 4096;
+/// Groups handed over in one step.
+pub(crate) const EMITTED: usize = 2048;
 /// Rows of one part that are gathered before they are merged: the part's table then stays in cache for all of them.
 const GATHER: usize = 4096;
 
@@ -58,7 +60,7 @@ pub(crate) struct GroupMerge {
     spread_parts: bool,
 }
 
-/// States of one part, and its number when the groups are spread.
+/// States of groups of one part, with its number when the groups are spread.
 pub(crate) type Emitted = (Option<usize>, Vec<ArrayRef>, usize);
 
 impl GroupMerge {
@@ -210,16 +212,15 @@ impl GroupMerge {
         if self.spread_parts { None } else { self.parts.first_mut() }
     }
 
-    /// States of the next part and its number of groups; `None` after the last. Call when settled.
+    /// States of some groups, all of one part; `None` after the last. Call when settled.
     pub fn emit(&mut self) -> Result<Option<Emitted>> {
-        let spread = self.spread_parts;
-        match self.parts.pop() {
-            None => Ok(None),
-            Some(mut part) => {
-                let rows = part.len();
-                Ok(Some((spread.then_some(self.parts.len()), part.states()?, rows)))
+        while let Some(part) = self.parts.last_mut() {
+            if let Some((columns, rows)) = part.next_states(EMITTED)? {
+                return Ok(Some((self.spread_parts.then_some(self.parts.len() - 1), columns, rows)));
             }
+            self.parts.pop();
         }
+        Ok(None)
     }
 }
 

@@ -4,7 +4,7 @@
 //! together and wakes the others; then everybody takes one part after another, and whoever finishes the last part answers.
 
 use crate::error::Result;
-use crate::exec::groups::{Emitted, PARTS, STEP, parts_of};
+use crate::exec::groups::{EMITTED, Emitted, PARTS, STEP, parts_of};
 use crate::exec::job::{Job, lock};
 use crate::exec::output::BoundGroups;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
@@ -32,6 +32,7 @@ pub(crate) struct Merging {
     pieces: Vec<Piece>,
     /// Rows of the last piece that are merged.
     done: usize,
+    batches: Vec<RecordBatch>,
 }
 
 impl PartMerge {
@@ -64,13 +65,18 @@ impl PartMerge {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let Some(part) = self.parts.get(next) else { return Ok(None) };
         let pieces = std::mem::take(&mut *lock(part));
-        Ok(Some(Merging { groups: Groups::new(&bound.key_types, &bound.aggregates)?, pieces, done: 0 }))
+        Ok(Some(Merging {
+            groups: Groups::new(&bound.key_types, &bound.aggregates)?,
+            pieces,
+            done: 0,
+            batches: Vec::new(),
+        }))
     }
 
     /// Puts a merged part down. The batches of all parts for the one who brings the last.
-    fn put(&self, batch: Option<RecordBatch>) -> Option<Vec<RecordBatch>> {
+    fn put(&self, part: &mut Vec<RecordBatch>) -> Option<Vec<RecordBatch>> {
         let mut batches = lock(&self.batches);
-        batches.extend(batch);
+        batches.append(part);
         let last = self.merged.fetch_add(1, Ordering::AcqRel) + 1 == self.parts.len();
         last.then(|| std::mem::take(&mut *batches))
     }
@@ -87,23 +93,21 @@ pub(crate) enum Step {
 impl Merging {
     /// Merges a bounded number of rows.
     pub fn step(&mut self, merge: &PartMerge, job: &Job) -> Result<Step> {
-        if self.pieces.len() > 1 || !self.groups.is_empty() {
-            if let Some((columns, rows)) = self.pieces.last() {
-                let now = STEP.min(rows - self.done);
-                let slice: Vec<ArrayRef> = columns.iter().map(|c| c.slice(self.done, now)).collect();
-                self.groups.merge(&slice, now)?;
-                self.done += now;
-                if self.done == *rows {
-                    self.pieces.pop();
-                    self.done = 0;
-                }
-                return Ok(Step::More);
+        if let Some((columns, rows)) = self.pieces.last() {
+            let now = STEP.min(rows - self.done);
+            let slice: Vec<ArrayRef> = columns.iter().map(|c| c.slice(self.done, now)).collect();
+            self.groups.merge(&slice, now)?;
+            self.done += now;
+            if self.done == *rows {
+                self.pieces.pop();
+                self.done = 0;
             }
-            let rows = self.groups.len();
-            self.pieces.push((self.groups.states()?, rows));
+            return Ok(Step::More);
         }
-        // One piece: its groups are nowhere else.
-        let batch = self.pieces.pop().map(|(columns, rows)| job.output.batch(columns, rows)).transpose()?;
-        Ok(merge.put(batch).map_or(Step::Merged, Step::Last))
+        if let Some((columns, rows)) = self.groups.next_states(EMITTED)? {
+            self.batches.push(job.output.batch(columns, rows)?);
+            return Ok(Step::More);
+        }
+        Ok(merge.put(&mut self.batches).map_or(Step::Merged, Step::Last))
     }
 }

@@ -13,13 +13,15 @@ use cluster_catalog::{Catalog, ClusterInit, Error, Options, State};
 use crate::faulty_disk::{Dice, FaultyDisk};
 use crate::support::*;
 
+type Gate = (Option<&'static str>, bool);
+
 /// A disk that counts its syncs and can be made to wait in them, or before a rename.
 #[derive(Clone, Default)]
 struct WaitingDisk {
     disk: FaultyDisk,
     syncs: Arc<AtomicUsize>,
     /// What waits, and whether something does.
-    gate: Arc<(Mutex<(Option<&'static str>, bool)>, Condvar)>,
+    gate: Arc<(Mutex<Gate>, Condvar)>,
 }
 
 impl WaitingDisk {

@@ -115,6 +115,10 @@ impl Accumulator for AvgLong {
         Ok(vec![self.totals.state()?, count_column(&self.totals.counts)])
     }
 
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        Ok(Some(AvgLong { totals: self.totals.of(groups) }.state()?))
+    }
+
     fn finish(&mut self) -> Result<ArrayRef> {
         let totals = self.totals.sums.iter().zip(&self.totals.counts);
         Ok(Arc::new(totals.map(|(sum, n)| (*n != 0).then(|| quotient(*sum, *n))).collect::<Float64Array>()))
@@ -167,6 +171,10 @@ impl Accumulator for AvgDouble {
         let mut state = self.totals.state();
         state.push(count_column(&self.totals.counts));
         Ok(state)
+    }
+
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        Ok(Some(AvgDouble { totals: self.totals.of(groups) }.state()?))
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

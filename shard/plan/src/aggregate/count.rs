@@ -125,6 +125,10 @@ impl Accumulator for Count {
         Ok(vec![self.finish()?])
     }
 
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        Ok(Some(vec![Arc::new(Int64Array::from_iter_values(groups.iter().map(|g| self.counts[*g as usize])))]))
+    }
+
     fn finish(&mut self) -> Result<ArrayRef> {
         Ok(Arc::new(Int64Array::from(self.counts.clone())))
     }

@@ -44,9 +44,9 @@ impl Moments<2, 7> for Pair {
         let total = count + other_count;
         let weight = count / total * other_count;
         let delta = [0, 1].map(|i| self.mean[i].distance(other.mean[i].sum) + other.mean[i].error);
-        for i in 0..2 {
-            self.mean[i].add(delta[i] * (other_count / total));
-            self.m2[i] += other.m2[i] + delta[i] * delta[i] * weight;
+        for (i, delta) in delta.into_iter().enumerate() {
+            self.mean[i].add(delta * (other_count / total));
+            self.m2[i] += other.m2[i] + delta * delta * weight;
         }
         self.co += other.co + delta[0] * delta[1] * weight;
     }

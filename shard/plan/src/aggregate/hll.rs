@@ -295,11 +295,11 @@ impl Accumulator for HyperLogLogs {
     }
 
     fn state(&mut self) -> Result<Vec<ArrayRef>> {
-        let total: usize = self.sketches.iter().flatten().map(|s| 8 + word_count(s.registers.len()) * 4).sum();
-        if i32::try_from(total).is_err() {
-            return Err(Error::Memory(format!("{total} bytes of HyperLogLog sketches in one column")));
-        }
-        Ok(vec![Arc::new(self.sketches.iter().map(|s| s.as_ref().map(HyperLogLog::to_bytes)).collect::<BinaryArray>())])
+        Ok(vec![bytes_of(self.sketches.iter().map(Option::as_ref))?])
+    }
+
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        Ok(Some(vec![bytes_of(groups.iter().map(|g| self.sketches[*g as usize].as_ref()))?]))
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
@@ -324,4 +324,13 @@ impl Accumulator for HyperLogLogs {
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
+}
+
+/// Sketches as a column of their bytes.
+fn bytes_of<'s>(sketches: impl Iterator<Item = Option<&'s HyperLogLog>> + Clone) -> Result<ArrayRef> {
+    let total: usize = sketches.clone().flatten().map(|s| 8 + word_count(s.registers.len()) * 4).sum();
+    if i32::try_from(total).is_err() {
+        return Err(Error::Memory(format!("{total} bytes of HyperLogLog sketches in one column")));
+    }
+    Ok(Arc::new(sketches.map(|s| s.map(HyperLogLog::to_bytes)).collect::<BinaryArray>()))
 }

@@ -4,6 +4,7 @@
 //! compare as bytes; NaN is the greatest number (E-10).
 
 use super::rows::{column, each_row, field, number, wrong_args};
+use super::totals::chosen;
 use crate::error::{Error, Result};
 use crate::function::{Accumulator, Aggregate, AggregateSignature};
 use crate::group::{ByteColumn, byte_array};
@@ -190,6 +191,12 @@ impl<T: Ordered> Accumulator for MinMax<T> {
         Ok(vec![self.finish()?])
     }
 
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        let values = groups.iter().map(|g| T::normal(self.values[*g as usize])).collect();
+        let nulls = seen_nulls(&chosen(&self.seen, groups));
+        Ok(Some(vec![Arc::new(PrimitiveArray::<T>::new(values, nulls))]))
+    }
+
     fn finish(&mut self) -> Result<ArrayRef> {
         let values = self.values.iter().map(|v| T::normal(*v)).collect();
         Ok(Arc::new(PrimitiveArray::<T>::new(values, seen_nulls(&self.seen))))
@@ -222,6 +229,14 @@ impl MinMaxBytes {
     pub fn new(max: bool, ty: ArrowType) -> MinMaxBytes {
         let wins = if max { Ordering::Greater } else { Ordering::Less };
         MinMaxBytes { values: Vec::new(), wins, ty, held: 0 }
+    }
+
+    fn column<'v>(&self, values: impl Iterator<Item = Option<&'v [u8]>> + Clone) -> Result<ArrayRef> {
+        let seen: Vec<bool> = values.clone().map(|v| v.is_some()).collect();
+        let lengths = values.clone().map(|v| v.unwrap_or_default().len()).collect();
+        let mut data = Vec::new();
+        values.flatten().for_each(|v| data.extend_from_slice(v));
+        byte_array(data, lengths, &self.ty, seen_nulls(&seen))
     }
 
     /// One value of one group.
@@ -261,19 +276,12 @@ impl Accumulator for MinMaxBytes {
         Ok(vec![self.finish()?])
     }
 
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        Ok(Some(vec![self.column(groups.iter().map(|g| self.values[*g as usize].as_deref()))?]))
+    }
+
     fn finish(&mut self) -> Result<ArrayRef> {
-        let seen: Vec<bool> = self.values.iter().map(Option::is_some).collect();
-        let mut data = Vec::with_capacity(self.held);
-        let lengths = self
-            .values
-            .iter()
-            .map(|value| {
-                let value = value.as_deref().unwrap_or_default();
-                data.extend_from_slice(value);
-                value.len()
-            })
-            .collect();
-        byte_array(data, lengths, &self.ty, seen_nulls(&seen))
+        self.column(self.values.iter().map(Option::as_deref))
     }
 
     fn size(&self) -> usize {

@@ -5,6 +5,7 @@
 //! State: `count` Int64, then the figures as Float64 columns.
 
 use super::rows::{column, each_row, required};
+use super::totals::chosen;
 use crate::error::{Error, Result};
 use crate::function::Accumulator;
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array};
@@ -92,11 +93,13 @@ impl<const A: usize, const N: usize, M: Moments<A, N>> Accumulator for Folds<A, 
     }
 
     fn state(&mut self) -> Result<Vec<ArrayRef>> {
-        let mut state: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(self.counts.clone()))];
         let figures: Vec<[f64; N]> = self.moments.iter().map(M::figures).collect();
-        state
-            .extend((0..N).map(|i| Arc::new(Float64Array::from_iter_values(figures.iter().map(|f| f[i]))) as ArrayRef));
-        Ok(state)
+        Ok(state_columns(self.counts.clone(), &figures))
+    }
+
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        let figures: Vec<[f64; N]> = groups.iter().map(|g| self.moments[*g as usize].figures()).collect();
+        Ok(Some(state_columns(chosen(&self.counts, groups), &figures)))
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
@@ -114,4 +117,10 @@ impl<const A: usize, const N: usize, M: Moments<A, N>> Accumulator for Folds<A, 
     fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
+}
+
+fn state_columns<const N: usize>(counts: Vec<i64>, figures: &[[f64; N]]) -> Vec<ArrayRef> {
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(counts))];
+    columns.extend((0..N).map(|i| Arc::new(Float64Array::from_iter_values(figures.iter().map(|f| f[i]))) as ArrayRef));
+    columns
 }

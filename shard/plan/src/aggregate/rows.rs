@@ -282,6 +282,10 @@ impl Accumulator for Unnest {
         self.inner.state()
     }
 
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        self.inner.state_of(groups)
+    }
+
     fn finish(&mut self) -> Result<ArrayRef> {
         self.inner.finish()
     }

@@ -141,6 +141,10 @@ impl Accumulator for SumLong {
         Ok(vec![self.totals.state()?])
     }
 
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        Ok(Some(vec![self.totals.of(groups).state()?]))
+    }
+
     fn finish(&mut self) -> Result<ArrayRef> {
         let sums =
             self.totals.sums.iter().zip(&self.totals.counts).map(|(sum, n)| (*n != 0 || self.zero).then_some(*sum));
@@ -207,6 +211,10 @@ impl Accumulator for SumDouble {
 
     fn state(&mut self) -> Result<Vec<ArrayRef>> {
         Ok(self.totals.state())
+    }
+
+    fn state_of(&mut self, groups: &[u32]) -> Result<Option<Vec<ArrayRef>>> {
+        Ok(Some(self.totals.of(groups).state()))
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

@@ -26,6 +26,11 @@ fn seen(counts: &[i64]) -> Option<NullBuffer> {
     counts.contains(&0).then(|| counts.iter().map(|n| *n != 0).collect::<Vec<bool>>().into())
 }
 
+/// The entries of some groups.
+pub(crate) fn chosen<T: Copy>(all: &[T], groups: &[u32]) -> Vec<T> {
+    groups.iter().map(|g| all[*g as usize]).collect()
+}
+
 /// Integer totals.
 #[derive(Debug, Default)]
 pub struct LongTotals {
@@ -83,6 +88,10 @@ impl LongTotals {
             self.counts[group] = self.counts[group].checked_add(counts(row)).ok_or_else(overflow)?;
             Ok(())
         })
+    }
+
+    pub(crate) fn of(&self, groups: &[u32]) -> LongTotals {
+        LongTotals { sums: chosen(&self.sums, groups), counts: chosen(&self.counts, groups) }
     }
 
     pub(crate) fn state(&self) -> Result<ArrayRef> {
@@ -181,6 +190,10 @@ impl DoubleTotals {
             self.counts[group] = self.counts[group].checked_add(counts(row)).ok_or_else(overflow)?;
             Ok(())
         })
+    }
+
+    pub(crate) fn of(&self, groups: &[u32]) -> DoubleTotals {
+        DoubleTotals { sums: chosen(&self.sums, groups), counts: chosen(&self.counts, groups) }
     }
 
     /// `sum`, `error`.

@@ -60,7 +60,16 @@ impl Run {
     pub fn state(&self, args: &[ArrayRef], groups: &[u32], count: usize) -> Vec<ArrayRef> {
         let mut accumulator = self.accumulator(count);
         accumulator.update(args, groups, None).expect("an update");
+        let few: Vec<u32> = (0..count as u32).rev().step_by(2).collect();
+        let of_few = accumulator.state_of(&few).expect("a state of some groups");
         let state = accumulator.state().expect("a state");
+        if let Some(of_few) = of_few {
+            let few = arrow_array::UInt32Array::from(few);
+            for (column, all) in of_few.iter().zip(&state) {
+                let chosen = arrow_select::take::take(all, &few, None).expect("rows");
+                assert_eq!(column, &chosen, "{}", self.name);
+            }
+        }
         let types: Vec<_> = self.signature.state.iter().map(|f| f.data_type().clone()).collect();
         assert_eq!(state.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>(), types, "{}", self.name);
         for (column, field) in state.iter().zip(&self.signature.state) {
