@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::exec::bind::BoundSegment;
+use crate::exec::computed::Computed;
 use crate::exec::decode::{self, Scratch};
 use crate::exec::fast::column_ids;
 use crate::exec::filter::Input;
@@ -62,6 +63,11 @@ enum Feed {
     },
     Doubles {
         column: usize,
+    },
+    /// Integer arithmetic over columns, summed as integers or (`doubles`) as doubles.
+    Computed {
+        computed: Computed,
+        doubles: bool,
     },
     /// MIN or MAX of a dictionary column: the smallest or greatest id of each group.
     Extreme {
@@ -343,25 +349,55 @@ impl FastAggregate {
                     bits[(bit / 64) as usize] |= 1 << (bit % 64);
                 }
             }
+            Feed::Computed { computed, doubles } => {
+                let ids = &mut self.ids;
+                let load = |column: usize, out: &mut Vec<i64>| {
+                    load_integers(input, column, vector, selection, scratch, ids, out)
+                };
+                match computed.values(selection.rows.len(), load)? {
+                    Some(values) if *doubles => {
+                        self.numbers.clear();
+                        self.numbers.extend(values.iter().map(|v| *v as f64));
+                        feed_doubles(self.accumulator.as_mut(), groups, &self.numbers);
+                    }
+                    Some(values) => feed_integers(self.accumulator.as_mut(), groups, values),
+                    // The general evaluation says what overflows.
+                    None => self.add_arrays(bound, index, input, selection, groups, scratch)?,
+                }
+            }
             // Too many pairs for bits (those set so far are added at the end), or an expression.
             Feed::Distinct { .. } | Feed::Arrays => {
-                let mut columns = Vec::with_capacity(input.columns.len());
-                let args = &bound.args[index];
-                let filter = bound.filters[index].as_ref();
-                let used = |i: usize| args.iter().chain(filter).any(|e| e.columns().contains(&(i as u32)));
-                for (i, column) in input.columns.iter().enumerate() {
-                    columns.push(if used(i) {
-                        decode::column(column, &input.blocks[i], input.first_row, &selection.rows, scratch)?
-                    } else {
-                        decode::unread(&column.ty.arrow())
-                    });
-                }
-                let rows = selection.rows.len();
-                let args = args.iter().map(|a| a.eval(&columns, rows)).collect::<Result<Vec<_>, _>>()?;
-                let filter = filter.map(|f| f.eval_filter(&columns, rows)).transpose()?;
-                self.accumulator.update(&args, groups, filter.as_ref())?;
+                self.add_arrays(bound, index, input, selection, groups, scratch)?;
             }
         }
+        Ok(())
+    }
+
+    /// Adds the selected rows by evaluating the arguments on Arrow arrays.
+    fn add_arrays(
+        &mut self,
+        bound: &BoundGroups,
+        index: usize,
+        input: &Input<'_>,
+        selection: &Selection,
+        groups: &[u32],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let mut columns = Vec::with_capacity(input.columns.len());
+        let args = &bound.args[index];
+        let filter = bound.filters[index].as_ref();
+        let used = |i: usize| args.iter().chain(filter).any(|e| e.columns().contains(&(i as u32)));
+        for (i, column) in input.columns.iter().enumerate() {
+            columns.push(if used(i) {
+                decode::column(column, &input.blocks[i], input.first_row, &selection.rows, scratch)?
+            } else {
+                decode::unread(&column.ty.arrow())
+            });
+        }
+        let rows = selection.rows.len();
+        let args = args.iter().map(|a| a.eval(&columns, rows)).collect::<Result<Vec<_>, _>>()?;
+        let filter = filter.map(|f| f.eval_filter(&columns, rows)).transpose()?;
+        self.accumulator.update(&args, groups, filter.as_ref())?;
         Ok(())
     }
 
@@ -441,7 +477,7 @@ fn feed(segment: &BoundSegment, call: &shard_plan::AggregateCall, accumulator: &
         };
     }
     let [argument] = call.args.as_slice() else { return Feed::Arrays };
-    let Some((column, ty)) = column_of(argument) else { return Feed::Arrays };
+    let Some((column, ty)) = column_of(argument) else { return computed_feed(segment, argument, accumulator) };
     let bound = &segment.columns[column];
     if bound.stored().is_none() || bound.ty.multi {
         return Feed::Arrays;
@@ -473,6 +509,20 @@ fn feed(segment: &BoundSegment, call: &shard_plan::AggregateCall, accumulator: &
             Feed::Doubles { column }
         }
         _ => Feed::Arrays,
+    }
+}
+
+/// Arithmetic that needs no arrays.
+fn computed_feed(segment: &BoundSegment, argument: &Expr, accumulator: &mut dyn Accumulator) -> Feed {
+    let any = accumulator.as_any_mut();
+    let (argument, doubles) = match argument {
+        Expr::Cast { expr, to: Type::DOUBLE, .. } if any.is::<SumDouble>() || any.is::<AvgDouble>() => (&**expr, true),
+        argument if any.is::<SumLong>() || any.is::<AvgLong>() => (argument, false),
+        _ => return Feed::Arrays,
+    };
+    match Computed::of(argument, segment) {
+        Some(computed) => Feed::Computed { computed, doubles },
+        None => Feed::Arrays,
     }
 }
 

@@ -13,6 +13,7 @@
 
 pub(crate) mod bind;
 pub(crate) mod chunks;
+pub(crate) mod computed;
 pub(crate) mod decode;
 pub mod explain;
 pub(crate) mod fast;
