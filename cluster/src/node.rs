@@ -276,6 +276,7 @@ fn shard_options(options: &NodeOptions, limits: &NodeLimits) -> ShardOptions {
     };
     let shards = options.shards.unwrap_or(limits.shards);
     let pin = (limits.pinned && options.shards.is_none()).then(|| limits.cpus.iter().map(|cpu| cpu as usize).collect());
+    let defaults = ShardOptions::default();
     ShardOptions {
         shards: shards as usize,
         executor,
@@ -283,7 +284,8 @@ fn shard_options(options: &NodeOptions, limits: &NodeLimits) -> ShardOptions {
         pool_bytes: memory / 16,
         resident_bytes: memory / 2,
         host_name: options.listen.to_string(),
-        ..ShardOptions::default()
+        caller_time: options.caller_time.unwrap_or(defaults.caller_time),
+        ..defaults
     }
 }
 

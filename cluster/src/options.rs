@@ -49,6 +49,9 @@ pub struct NodeOptions {
     pub query_timeout: Duration,
     /// Queries that run at once; more wait until their time-out and then get error 211. Default 64.
     pub queries_max: usize,
+    /// Time that a connection's thread works on a small query itself before shards take it over. Default 60 µs; zero hands
+    /// every query to the shards.
+    pub caller_time: Option<Duration>,
     /// A hardware profile (TOML). Default: the built-in one that fits best.
     pub profile: Option<PathBuf>,
     /// Encodes and decodes every leaf request and answer, as between two nodes (E-5). For tests.
@@ -69,6 +72,7 @@ impl NodeOptions {
             query_memory_bytes: None,
             query_timeout: Duration::from_secs(10),
             queries_max: 64,
+            caller_time: None,
             profile: None,
             loopback_codec: false,
         }

@@ -50,6 +50,9 @@ pub struct NodeArgs {
     /// Queries that run at once; more wait
     #[arg(long, default_value_t = 64, value_name = "N")]
     queries_max: usize,
+    /// Microseconds that a connection's thread works on a small query itself before shards take it over; 0 is never
+    #[arg(long, value_name = "MICROS", value_parser = clap::value_parser!(u64).range(..=10_000))]
+    caller_micros: Option<u64>,
     /// Hardware profile (TOML); the built-in one that fits best where it is left out
     #[arg(long, value_name = "FILE")]
     profile: Option<PathBuf>,
@@ -72,6 +75,7 @@ impl NodeArgs {
             query_memory_bytes: self.query_memory_mib.map(|mib| mib << 20),
             query_timeout: Duration::from_millis(self.query_timeout_ms),
             queries_max: self.queries_max.max(1),
+            caller_time: self.caller_micros.map(Duration::from_micros),
             profile: self.profile,
             loopback_codec: self.loopback_codec,
         }

@@ -141,13 +141,13 @@ fn check_files(node: &Node) {
 }
 
 #[test]
-fn one_shard_on_threads() {
-    check_files(&loaded_node(&["--shards", "1", "--executor", "threads"], "100000"));
+fn one_shard_on_threads_or_the_callers_thread() {
+    check_files(&loaded_node(&["--shards", "1", "--executor", "threads", "--residency", "resident"], "100000"));
 }
 
 #[test]
 fn four_shards_on_threads_with_small_segments() {
-    check_files(&loaded_node(&["--shards", "4", "--executor", "threads"], "9000"));
+    check_files(&loaded_node(&["--shards", "4", "--executor", "threads", "--caller-micros", "0"], "9000"));
 }
 
 #[test]

@@ -6,15 +6,19 @@ use crate::exec::output::BoundOutput;
 use crate::exec::part_merge::PartMerge;
 use crate::exec::request::{LeafAnswer, LeafRequest, LeafStats};
 use crate::exec::worker::{Partial, Worker};
+use crate::io::{ReadDone, ReadQueue, ReadRequest};
 use crate::memory::Budget;
-use crate::rt::Shards;
-use crate::rt::task::{Class, Waker};
+use crate::rt::task::{Class, Progress, Slice, Waker, Work};
+use crate::rt::{Inbox, Shards};
 use shard_plan::Registry;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Rows below which one shard does the whole query: waking a second one costs more than it saves.
 const ONE_SHARD_ROWS: u64 = 200_000;
+/// Most segments of a query that its caller starts on: binding each takes some microseconds.
+const CALLER_SEGMENTS: usize = 16;
 
 /// Locks a mutex whose data is whole between any two statements, so that a panic elsewhere does not matter.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -86,6 +90,25 @@ impl Job {
         waiting.iter().for_each(Waker::wake);
     }
 
+    /// Few segments, all in memory: no step of the query can wait.
+    fn is_small(&self) -> bool {
+        let segments = &self.request.snapshot.segments;
+        segments.len() <= CALLER_SEGMENTS && (0..segments.len()).all(|i| self.request.snapshot.source(i).in_memory())
+    }
+
+    /// Rows of the blocks that nobody has taken.
+    fn rows_left(&self) -> u64 {
+        let left = |(i, shared): (usize, &SegmentSlot)| match &*lock(&shared.slot) {
+            Slot::New | Slot::Binding => self.request.snapshot.source(i).rows(),
+            Slot::Bound(bound) => {
+                let blocks = bound.blocks.len().saturating_sub(shared.next.load(Ordering::Relaxed));
+                blocks as u64 * u64::from(bound.source.rows_per_block())
+            }
+            Slot::Done => 0,
+        };
+        self.segments.iter().enumerate().map(left).sum()
+    }
+
     /// Counts a worker out; true for the last one.
     pub fn leave(&self) -> bool {
         self.remaining.fetch_sub(1, Ordering::AcqRel) == 1
@@ -100,6 +123,27 @@ impl Job {
         // The caller may have gone, or another worker's failure came first; then nobody needs this one.
         let _ = self.reply.try_send(outcome);
     }
+}
+
+/// What became of a new job.
+enum Started {
+    /// The caller's thread was enough.
+    Answered(Result<LeafAnswer>),
+    Running(flume::Receiver<Result<LeafAnswer>>, crate::exec::request::CancelToken),
+}
+
+/// Runs a job's only worker on the calling thread for up to `time`; false when there is more to do. What is in memory has
+/// nothing to wait for, so the worker needs neither a shard's reads nor its inbox.
+fn run_here(worker: &mut Worker, time: Duration) -> bool {
+    struct InMemory;
+    impl ReadQueue for InMemory {
+        fn read(&self, request: ReadRequest, done: ReadDone) {
+            done(Err(std::io::Error::other(format!("{request:?} of a segment in memory"))));
+        }
+    }
+    let inbox = Inbox::nowhere();
+    let slice = Slice { shard: 0, until: Instant::now() + time, task: 0, inbox: &inbox, reads: &InMemory };
+    worker.run(&slice) == Progress::Done
 }
 
 /// Cancels a query whose caller has gone.
@@ -118,7 +162,10 @@ impl Shards {
     pub fn run(&self, request: LeafRequest) -> impl Future<Output = Result<LeafAnswer>> + Send + 'static {
         let started = self.start_job(request);
         async move {
-            let (answer, token) = started?;
+            let (answer, token) = match started? {
+                Started::Answered(answer) => return answer,
+                Started::Running(answer, token) => (answer, token),
+            };
             let mut guard = CancelOnDrop(Some(token));
             let outcome = answer.recv_async().await.unwrap_or(Err(Error::Stopping));
             guard.0 = None;
@@ -128,19 +175,17 @@ impl Shards {
 
     /// Runs a leaf plan and waits for it. For threads that may block.
     pub fn run_blocking(&self, request: LeafRequest) -> Result<LeafAnswer> {
-        let (answer, _) = self.start_job(request)?;
-        answer.recv().unwrap_or(Err(Error::Stopping))
+        match self.start_job(request)? {
+            Started::Answered(answer) => answer,
+            Started::Running(answer, _) => answer.recv().unwrap_or(Err(Error::Stopping)),
+        }
     }
 
-    fn start_job(
-        &self,
-        request: LeafRequest,
-    ) -> Result<(flume::Receiver<Result<LeafAnswer>>, crate::exec::request::CancelToken)> {
+    fn start_job(&self, request: LeafRequest) -> Result<Started> {
         request.check(0)?;
         let inner = &self.inner;
         let output = BoundOutput::bind(&request.plan, &inner.registry, &request.params)?;
         let rows = request.snapshot.rows();
-        let workers = if rows <= ONE_SHARD_ROWS { 1 } else { self.count() };
         let (reply, answer) = flume::bounded(1);
         let token = request.cancel.clone();
         let segments = request
@@ -173,13 +218,21 @@ impl Shards {
             partials: Mutex::new(Vec::new()),
             merge: OnceLock::new(),
             stats: Mutex::new(stats),
-            remaining: AtomicUsize::new(workers),
+            remaining: AtomicUsize::new(1),
             reply,
         });
+        let shards = self.count();
+        let mut worker = Box::new(Worker::new(job.clone(), 0, shards)?);
+        if !inner.caller_time.is_zero() && job.is_small() && run_here(&mut *worker, inner.caller_time) {
+            return Ok(Started::Answered(answer.try_recv().unwrap_or(Err(Error::Stopping))));
+        }
+        let workers = if job.rows_left() <= ONE_SHARD_ROWS { 1 } else { shards };
+        job.remaining.fetch_add(workers - 1, Ordering::Relaxed);
         let first = self.next_shard();
-        for n in 0..workers {
+        self.submit(first, Class::Query, worker);
+        for n in 1..workers {
             self.submit(first + n, Class::Query, Box::new(Worker::new(job.clone(), n, workers)?));
         }
-        Ok((answer, token))
+        Ok(Started::Running(answer, token))
     }
 }

@@ -27,7 +27,7 @@ use shard_plan::Registry;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use task::{Class, Work};
 
 pub use affinity::{usable_cpus, yield_to_edge};
@@ -41,6 +41,9 @@ pub enum Executor {
     Glommio,
     Threads,
 }
+
+/// About what it takes to wake a shard and to be woken by it.
+const CALLER_TIME: Duration = Duration::from_micros(60);
 
 /// Called with the shard's number and the panic's text when a shard dies.
 pub type DeathCallback = Arc<dyn Fn(usize, &str) + Send + Sync>;
@@ -59,6 +62,9 @@ pub struct ShardOptions {
     pub resident_bytes: u64,
     /// Niceness of shard threads (SCHED_BATCH); `None`: 5 when there are at most 4 CPUs, else the normal class (E-15).
     pub nice: Option<i32>,
+    /// Time that a caller's thread works on a query over few segments in memory before shards take it over: a small query
+    /// then never waits for a thread to wake up (E-18). Zero hands every query to the shards.
+    pub caller_time: Duration,
     /// Value of the virtual column `$hostName`.
     pub host_name: String,
     /// What to do when a shard panics. Default: print the reason and abort (E-14).
@@ -74,6 +80,7 @@ impl Default for ShardOptions {
             pool_bytes: 256 << 20,
             resident_bytes: u64::MAX,
             nice: None,
+            caller_time: CALLER_TIME,
             host_name: "localhost".to_owned(),
             on_shard_death: None,
         }
@@ -95,6 +102,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// Of work that runs without a shard: nobody reads it.
+    pub(crate) fn nowhere() -> Inbox {
+        Inbox { sender: flume::unbounded().0, bell: None }
+    }
+
     pub(crate) fn send(&self, message: Message) {
         // A shard that has stopped has dropped its work: nobody waits for this message any more.
         let _ = self.sender.send(message);
@@ -171,6 +183,7 @@ pub(crate) struct Inner {
     pub registry: Arc<Registry>,
     pub pool: Arc<PagePool>,
     pub resident_bytes: u64,
+    pub caller_time: Duration,
     pub host_name: Arc<str>,
     next: AtomicUsize,
 }
@@ -229,6 +242,7 @@ impl Shards {
                 registry,
                 pool: PagePool::new(options.pool_bytes),
                 resident_bytes: options.resident_bytes,
+                caller_time: options.caller_time,
                 host_name: options.host_name.into(),
                 next: AtomicUsize::new(0),
             }),

@@ -74,7 +74,16 @@ pub(crate) struct Scheduler {
 
 impl Scheduler {
     pub(crate) fn new(shard: usize, metrics: Arc<ShardMetrics>) -> Scheduler {
-        Scheduler { shard, lanes: lanes(), waiting: HashMap::new(), woken: false, running: None, next_id: 0, held: Duration::ZERO, metrics }
+        Scheduler {
+            shard,
+            lanes: lanes(),
+            waiting: HashMap::new(),
+            woken: false,
+            running: None,
+            next_id: 0,
+            held: Duration::ZERO,
+            metrics,
+        }
     }
 
     pub(crate) fn submit(&mut self, class: Class, work: Box<dyn Work>) {

@@ -43,6 +43,11 @@ pub trait RowSource: Send + Sync + Debug {
         None
     }
 
+    /// All of it is in memory: no column is read from a disk or faulted in.
+    fn in_memory(&self) -> bool {
+        true
+    }
+
     /// Fails when the bytes behind the source are gone.
     fn intact(&self) -> crate::Result<()> {
         Ok(())

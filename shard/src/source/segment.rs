@@ -278,6 +278,10 @@ impl RowSource for SegmentSource {
         Some(&self.segment)
     }
 
+    fn in_memory(&self) -> bool {
+        matches!(self.store, Store::Memory(_))
+    }
+
     fn intact(&self) -> Result<()> {
         match &self.store {
             Store::Map(map) => map.intact().map_err(|e| Error::Io {

@@ -3,20 +3,25 @@
 use crate::model::{answered, columns, expected};
 use crate::plans::{Plans, aggregate};
 use crate::table::{Rng, Table};
-use crate::{registry, shards};
+use crate::{registry, shards, shards_and_caller};
 use proptest::prelude::*;
 use shard::exec::selection;
 use shard::{Advice, BatchSource, Executor, LeafRequest, Residency, SegmentHandle, SegmentKey, Shards, TableSnapshot};
 use shard_plan::{LeafPlan, Output, Scalar};
 use std::sync::{Arc, OnceLock};
 
-/// Shards are made once per process: both executors, one shard and several.
+/// Shards are made once per process: both executors, one shard and several; the last ones take over from the caller's
+/// thread, early or hardly ever.
 fn all_shards() -> &'static [Shards] {
     static SHARDS: OnceLock<Vec<Shards>> = OnceLock::new();
     SHARDS.get_or_init(|| {
         [(1, Executor::Threads), (3, Executor::Threads), (1, Executor::Auto), (4, Executor::Auto)]
             .into_iter()
             .map(|(count, executor)| shards(count, executor))
+            .chain(
+                [5, 1_000_000]
+                    .map(|micros| shards_and_caller(2, Executor::Threads, std::time::Duration::from_micros(micros))),
+            )
             .collect()
     })
 }
@@ -83,7 +88,7 @@ proptest! {
         let table = Table::random(seed, rows);
         let dir = tempfile::tempdir().unwrap();
         let all = all_shards();
-        let snapshots: Vec<(String, &Shards, Arc<TableSnapshot>)> = [Residency::Resident, Residency::Mapped(Advice::Normal), Residency::Streamed, Residency::Streamed]
+        let snapshots: Vec<(String, &Shards, Arc<TableSnapshot>)> = [Residency::Resident, Residency::Mapped(Advice::Normal), Residency::Streamed, Residency::Streamed, Residency::Resident, Residency::Resident]
             .into_iter()
             .zip(all)
             .enumerate()
@@ -245,7 +250,9 @@ fn masks_of_short_vectors_have_no_bits_past_the_end() {
 fn very_many_groups_are_merged_by_all_workers() {
     let table = Table::random(77, 90_000);
     let plans = Plans { table: &table, rng: Rng::new(1), params: vec![] };
-    for (shards, keys) in all_shards().iter().zip([vec!["ts"], vec!["ts", "s"], vec!["ts"], vec!["ts", "i"]]) {
+    for (shards, keys) in
+        all_shards().iter().zip([vec!["ts"], vec!["ts", "s"], vec!["ts"], vec!["ts", "i"], vec!["ts", "s"], vec!["ts"]])
+    {
         let dir = tempfile::tempdir().unwrap();
         // Every second segment once more: those groups come from several workers.
         let once = cut(&table, 6, 2048, Residency::Resident, shards, dir.path());

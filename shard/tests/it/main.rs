@@ -13,6 +13,7 @@ static ALLOCATOR: shard::memory::GamayAllocator = shard::memory::GamayAllocator;
 use shard::{Executor, ShardOptions, Shards};
 use shard_plan::Registry;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub fn registry() -> Arc<Registry> {
     let mut registry = Registry::empty();
@@ -21,7 +22,13 @@ pub fn registry() -> Arc<Registry> {
     Arc::new(registry)
 }
 
+/// Shards that do everything themselves.
 pub fn shards(count: usize, executor: Executor) -> Shards {
-    let options = ShardOptions { shards: count, executor, pool_bytes: 256 << 10, ..ShardOptions::default() };
+    shards_and_caller(count, executor, Duration::ZERO)
+}
+
+pub fn shards_and_caller(count: usize, executor: Executor, caller_time: Duration) -> Shards {
+    let pool_bytes = 256 << 10;
+    let options = ShardOptions { shards: count, executor, pool_bytes, caller_time, ..ShardOptions::default() };
     Shards::start(options, registry()).unwrap()
 }
