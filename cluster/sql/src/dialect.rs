@@ -100,11 +100,11 @@ pub enum Explain {
 pub fn parse(statement: &mut Statement, max_depth: usize) -> Result<(Option<Explain>, Box<ast::Query>)> {
     let explain = cut_explain(statement)?;
     let sql = statement.sql.as_str();
-    let (depth, at) = deepest(&statement.tokens);
+    let (depth, at) = deepest(sql, &statement.tokens);
     if depth > max_depth {
         let (line, column) = lexer::position(sql, at);
         return Err(SqlError::parsing(format!(
-            "syntax error: brackets are nested {depth} deep, the limit is {max_depth}; write the query flatter"
+            "syntax error: brackets, signs and NOTs are nested {depth} deep, the limit is {max_depth}; write the query flatter"
         ))
         .at(line, column));
     }

@@ -3,7 +3,6 @@
 //! In: what SQL said ([`NamedCall`]s, untyped literals). Out: [`BoundCall`]s, comparisons of equal types, CASE and AND/OR,
 //! which DataFusion's executor and the leaf extraction both understand.
 
-use crate::aggregates::{BoundAggregate, NamedAggregate};
 use crate::calls::{Arithmetic, BoundCall, Named, NamedCall, cast_target, narrow, operand};
 use crate::coerce::{Mark, Typed, comparison, unify};
 use crate::error::{Result, SqlError, external};
@@ -12,15 +11,15 @@ use crate::typing::{literal_of, scalar_of, type_of};
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult};
-use datafusion::logical_expr::expr::{
-    AggregateFunction, Case, InList, InSubquery, Like, ScalarFunction, WindowFunction,
-};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, GroupingSet, Operator, WindowFunctionDefinition};
+use datafusion::logical_expr::expr::{Case, InList, InSubquery, Like, ScalarFunction};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, GroupingSet, Operator};
 use datafusion::scalar::ScalarValue;
 use shard_plan::eval::scalar_text;
 use shard_plan::{CompareOp, Expr as Ir, Registry, Scalar, Type, cast_scalar};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod aggregates;
 
 /// Metadata key of a literal that is a parameter: `+3`, `-3`.
 pub const PARAM_KEY: &str = "gamay.param";
@@ -506,49 +505,6 @@ impl Lowering<'_> {
             .collect::<Result<Vec<_>>>()?;
         let else_expr = otherwise.map(|e| self.cast(e, ty)).transpose()?.map(Box::new);
         Ok(Expr::Case(Case { expr: None, when_then_expr, else_expr }))
-    }
-
-    fn aggregate(&self, mut function: AggregateFunction) -> Result<Expr> {
-        let Some(named) = function.func.inner().downcast_ref::<NamedAggregate>() else {
-            return Ok(Expr::AggregateFunction(function));
-        };
-        let (func, args) = self.bound_aggregate(named, std::mem::take(&mut function.params.args))?;
-        if let Some(filter) = function.params.filter.take() {
-            function.params.filter = Some(Box::new(self.boolean(*filter, "FILTER")?));
-        }
-        (function.func, function.params.args) = (func, args);
-        Ok(Expr::AggregateFunction(function))
-    }
-
-    fn bound_aggregate(
-        &self,
-        named: &NamedAggregate,
-        args: Vec<Expr>,
-    ) -> Result<(Arc<datafusion::logical_expr::AggregateUDF>, Vec<Expr>)> {
-        let args = args.into_iter().map(|a| self.typed(a)).collect::<Result<Vec<_>>>()?;
-        let bound = BoundAggregate::udaf(named, &argument_types(&args))?;
-        if named.counts_rows {
-            return Ok((bound, args.into_iter().map(|a| a.expr).collect()));
-        }
-        let wanted = match bound.inner().downcast_ref::<BoundAggregate>() {
-            Some(bound) => bound.args.clone(),
-            None => return Err(SqlError::planning("an aggregate was bound to something else")),
-        };
-        let args = args.into_iter().zip(wanted).map(|(arg, ty)| self.cast(arg, ty)).collect::<Result<Vec<_>>>()?;
-        Ok((bound, args))
-    }
-
-    fn window(&self, mut function: WindowFunction) -> Result<Expr> {
-        if let WindowFunctionDefinition::AggregateUDF(udaf) = &function.fun
-            && let Some(named) = udaf.inner().downcast_ref::<NamedAggregate>()
-        {
-            let (func, args) = self.bound_aggregate(named, std::mem::take(&mut function.params.args))?;
-            (function.fun, function.params.args) = (WindowFunctionDefinition::AggregateUDF(func), args);
-        }
-        if let Some(filter) = function.params.filter.take() {
-            function.params.filter = Some(Box::new(self.boolean(*filter, "FILTER")?));
-        }
-        Ok(Expr::WindowFunction(Box::new(function)))
     }
 
     fn in_subquery(&self, mut subquery: InSubquery) -> Result<Expr> {

@@ -187,19 +187,19 @@ fn option_suffix(sql: &str, part: &[Token], options: &mut QueryOptions) -> Resul
     Ok(end)
 }
 
-/// The deepest nesting of brackets, with the place where it is reached first.
-pub fn deepest(tokens: &[Token]) -> (usize, usize) {
-    let (mut depth, mut deepest, mut at) = (0usize, 0usize, 0usize);
+/// The deepest nesting of brackets and of signs and NOTs that stand in a row, with the place where it is reached first.
+pub fn deepest(sql: &str, tokens: &[Token]) -> (usize, usize) {
+    let (mut depth, mut prefixes, mut deepest, mut at) = (0usize, 0usize, 0usize, 0usize);
     for token in tokens {
         match token.kind {
-            Kind::Mark(b'(' | b'[') => {
-                depth += 1;
-                if depth > deepest {
-                    (deepest, at) = (depth, token.start);
-                }
-            }
+            Kind::Mark(b'(' | b'[') => depth += 1,
             Kind::Mark(b')' | b']') => depth = depth.saturating_sub(1),
             _ => {}
+        }
+        let prefix = matches!(token.kind, Kind::Mark(b'-' | b'+' | b'~')) || token.is_word(sql, "NOT");
+        prefixes = if prefix { prefixes + 1 } else { 0 };
+        if depth + prefixes > deepest {
+            (deepest, at) = (depth + prefixes, token.start);
         }
     }
     (deepest, at)

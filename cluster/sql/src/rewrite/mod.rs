@@ -4,6 +4,7 @@
 //! After it every name is the catalog's own spelling in double quotes, and the planner needs no rule of its own.
 
 mod calls;
+mod chain;
 mod expr;
 mod query;
 mod set_all;

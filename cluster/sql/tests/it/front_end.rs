@@ -193,6 +193,11 @@ fn hostile_texts_end_in_an_answer_or_an_error() {
     let error = refused(&world, &nested);
     assert_eq!(error.code, ErrorCode::SqlParsing);
     assert!(error.message.contains("nested 10000 deep"), "{error}");
+    for (prefix, one) in [("NOT ", "true"), ("- ", "1"), ("NOT (", "true"), ("-(", "1")] {
+        let close = ")".repeat(if prefix.ends_with('(') { 10_000 } else { 0 });
+        let error = refused(&world, &format!("SELECT {}{one}{close} FROM flights", prefix.repeat(10_000)));
+        assert!(error.message.contains("deep, the limit is 200") && error.position.is_some(), "{prefix}: {error}");
+    }
     let long_sum = format!("SELECT 1{} FROM flights", " + 1".repeat(20_000));
     assert_eq!(refused(&world, &long_sum).code, ErrorCode::SqlParsing);
     let nots = format!("SELECT count(*) FROM flights WHERE {} distance = 1", "NOT ".repeat(20_000));
