@@ -10,7 +10,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
-use rustyline::{Context, Editor, Helper};
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
 
@@ -87,7 +87,9 @@ Ctrl-C cancels the query that runs, or clears the line. Tab completes keywords, 
 
 pub fn run(asker: &Asker, controller: &Client, runtime: &Runtime, format: Format) -> Result<()> {
     let names = Names { words: known_names(controller) };
-    let mut editor: Editor<Names, FileHistory> = Editor::new().context("open the terminal")?;
+    // As in a shell: what all candidates share is put in, a second Tab lists them.
+    let config = Config::builder().completion_type(CompletionType::List).build();
+    let mut editor: Editor<Names, FileHistory> = Editor::with_config(config).context("open the terminal")?;
     editor.set_helper(Some(names));
     let history = history_file();
     if let Some(path) = &history {
