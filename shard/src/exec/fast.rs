@@ -51,8 +51,12 @@ impl KeyPlan {
 
 /// Up to this many possible groups are their own group number.
 const DIRECT: u64 = 4096;
-/// Up to this many possible groups have a table of group numbers.
-const INDEXED: u64 = 1 << 21;
+/// Up to this many possible groups have a table of group numbers from the start: it fits the L2 cache.
+const INDEXED: u64 = 1 << 16;
+/// Up to this many have one once they are more than one in [`SPARSE`]: until then a small hash table is faster than
+/// clearing and reading a large one for the few groups that a filter leaves.
+const INDEXED_MAX: u64 = 1 << 21;
+const SPARSE: usize = 32;
 /// Groups of one segment in a hash table before they are merged by value: more would make its growth a long step (E-16).
 const FULL: usize = 1 << 16;
 /// Entries of a table that are looked at for groups in one step.
@@ -85,7 +89,7 @@ enum Codes {
 mod spare {
     use std::cell::RefCell;
 
-    /// Tables kept on a shard, each of up to [`super::INDEXED`] numbers.
+    /// Tables kept on a shard, each of up to [`super::INDEXED_MAX`] numbers.
     const KEPT: usize = 2;
 
     thread_local! {
@@ -153,6 +157,10 @@ impl FastGroups {
             let numbers = product as usize;
             Codes::Indexed { group_after: spare::take(numbers), numbers, groups: 0 }
         } else {
+            // A table of at most 8 MiB may follow: that much is there, or the query goes no further.
+            if product <= INDEXED_MAX {
+                budget.reserve(product * 4, "group by")?;
+            }
             Codes::Hashed { slots: vec![NONE; 4096], code_of: Vec::new() }
         };
         let direct = if let Codes::Direct { seen } = &codes { seen.len() } else { 0 };
@@ -249,7 +257,7 @@ impl FastGroups {
             self.groups.clear();
             self.groups.resize(passed, 0);
             for i in open {
-                self.aggregates[i].add(bound, i, input, selection, &self.groups, scratch)?;
+                self.aggregates[i].add(bound, i, input, selection, &self.groups, true, scratch)?;
             }
             return Ok(());
         }
@@ -262,7 +270,7 @@ impl FastGroups {
         };
         for (i, aggregate) in self.aggregates.iter_mut().enumerate() {
             aggregate.resize(groups);
-            aggregate.add(bound, i, input, selection, &self.groups, scratch)?;
+            aggregate.add(bound, i, input, selection, &self.groups, false, scratch)?;
         }
         Ok(())
     }
@@ -316,6 +324,21 @@ impl FastGroups {
                 }
             }
         }
+        self.index_if_dense();
+    }
+
+    /// Goes over from hashing to a table by number when many of the possible groups are there.
+    fn index_if_dense(&mut self) {
+        let Codes::Hashed { code_of, .. } = &self.codes else { return };
+        let numbers: u64 = self.radixes.iter().product();
+        if numbers > INDEXED_MAX || code_of.len() * SPARSE < numbers as usize {
+            return;
+        }
+        let mut group_after = spare::take(numbers as usize);
+        for (group, code) in code_of.iter().enumerate() {
+            group_after[*code as usize] = group as u32 + 1;
+        }
+        self.codes = Codes::Indexed { group_after, numbers: numbers as usize, groups: code_of.len() };
     }
 
     /// Whether the groups are on their way out; no more rows are added then.

@@ -197,7 +197,7 @@ impl FastAggregate {
                     if let Some(segfmt::ScalarRef::Int(v)) =
                         end.map_err(|e| bound.broken(e))?.as_ref().map(segfmt::Value::as_scalar)
                     {
-                        feed_integers(self.accumulator.as_mut(), &[0], &[v]);
+                        feed_integers(self.accumulator.as_mut(), &[0], true, &[v]);
                     }
                 }
             }
@@ -274,7 +274,8 @@ impl FastAggregate {
         }
     }
 
-    /// Adds the selected rows to their groups.
+    /// Adds the selected rows to their groups; `alone`: all of them to group 0.
+    #[allow(clippy::too_many_arguments)]
     pub fn add(
         &mut self,
         bound: &BoundGroups,
@@ -282,6 +283,7 @@ impl FastAggregate {
         input: &Input<'_>,
         selection: &Selection,
         groups: &[u32],
+        alone: bool,
         scratch: &mut Scratch,
     ) -> Result<()> {
         let vector = Vector { start: selection.rows.first().map_or(0, |r| *r as usize), len: selection.rows.len() };
@@ -309,7 +311,7 @@ impl FastAggregate {
                 let column = *column;
                 load_integers(input, column, vector, selection, scratch, &mut self.ids, &mut self.values)?;
                 let groups = without_nulls(input, column, selection, groups, &mut self.values, &mut self.kept);
-                feed_integers(self.accumulator.as_mut(), groups, &self.values);
+                feed_integers(self.accumulator.as_mut(), groups, alone, &self.values);
             }
             Feed::Doubles { column } => {
                 let column = *column;
@@ -360,7 +362,7 @@ impl FastAggregate {
                         self.numbers.extend(values.iter().map(|v| *v as f64));
                         feed_doubles(self.accumulator.as_mut(), groups, &self.numbers);
                     }
-                    Some(values) => feed_integers(self.accumulator.as_mut(), groups, values),
+                    Some(values) => feed_integers(self.accumulator.as_mut(), groups, alone, values),
                     // The general evaluation says what overflows.
                     None => self.add_arrays(bound, index, input, selection, groups, scratch)?,
                 }
@@ -526,8 +528,17 @@ fn computed_feed(segment: &BoundSegment, argument: &Expr, accumulator: &mut dyn 
     }
 }
 
-fn feed_integers(accumulator: &mut dyn Accumulator, groups: &[u32], values: &[i64]) {
+/// `alone`: all values are of group 0, and one sum takes the place of a chain of additions through memory.
+fn feed_integers(accumulator: &mut dyn Accumulator, groups: &[u32], alone: bool, values: &[i64]) {
     let any = accumulator.as_any_mut();
+    if alone {
+        let total = || values.iter().map(|v| i128::from(*v)).sum();
+        if let Some(sum) = any.downcast_mut::<SumLong>() {
+            return sum.add_one_group(0, total(), values.len() as u64);
+        } else if let Some(avg) = any.downcast_mut::<AvgLong>() {
+            return avg.add_one_group(0, total(), values.len() as u64);
+        }
+    }
     if let Some(sum) = any.downcast_mut::<SumLong>() {
         sum.add_slice(groups, values);
     } else if let Some(avg) = any.downcast_mut::<AvgLong>() {

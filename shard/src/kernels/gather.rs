@@ -19,9 +19,83 @@ pub fn gather(simd: Simd, packed: &Packed<'_>, rows: &[u32], out: &mut Vec<u32>)
         8 => out.extend(rows.iter().map(|r| u32::from(packed.bytes()[*r as usize]))),
         16 => each::<u16>(packed, rows, out, |words, row| u32::from(words[row])),
         32 => each::<u32>(packed, rows, out, |words, row| words[row]),
-        1..8 => by_group(simd, packed, rows, out, |rows, out| lanes::<u8>(packed, rows, out)),
-        9..16 => by_group(simd, packed, rows, out, |rows, out| lanes::<u16>(packed, rows, out)),
-        _ => by_group(simd, packed, rows, out, |rows, out| lanes::<u32>(packed, rows, out)),
+        1..8 => by_group(simd, packed, rows, out, |rows, out| few::<u8>(simd, packed, rows, out)),
+        9..16 => by_group(simd, packed, rows, out, |rows, out| few::<u16>(simd, packed, rows, out)),
+        _ => by_group(simd, packed, rows, out, |rows, out| few::<u32>(simd, packed, rows, out)),
+    }
+}
+
+/// Some rows of a group, eight at a time where the CPU can.
+#[inline]
+fn few<T: bytemuck::AnyBitPattern + bytemuck::NoUninit + Into<u64>>(
+    simd: Simd,
+    packed: &Packed<'_>,
+    rows: &[u32],
+    out: &mut Vec<u32>,
+) {
+    #[cfg(target_arch = "x86_64")]
+    let rows = {
+        let last_group = packed.len().saturating_sub(1) / GROUP * GROUP;
+        // A load is four bytes wide: in the last group it could end behind the vector.
+        if simd.avx2() && rows.last().is_some_and(|r| (*r as usize) < last_group) && packed.bytes().len() < 1 << 30 {
+            let whole = rows.len() / 8 * 8;
+            // SAFETY: `Simd::avx2` has asked the CPU; `last_group` is a row of the vector with a group before it.
+            unsafe { avx2::<T>(packed, &rows[..whole], last_group as u32 - 1, out) };
+            &rows[whole..]
+        } else {
+            rows
+        }
+    };
+    let _ = simd;
+    lanes::<T>(packed, rows, out);
+}
+
+/// [`lanes`] for eight rows at once, none of them above `last`, which lies before the last group. A row above it reads the
+/// value of `last` instead.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn avx2<T>(packed: &Packed<'_>, rows: &[u32], last: u32, out: &mut Vec<u32>) {
+    use std::arch::x86_64::*;
+    let size_log = size_of::<T>().trailing_zeros() as i32;
+    let (bits_log, lanes_log) = (size_log + 3, 6 - size_log);
+    let shift = |v: i32| _mm_cvtsi32_si128(v);
+    let set = |v: i32| _mm256_set1_epi32(v);
+    let width = i32::from(packed.width());
+    let base = packed.bytes().as_ptr().cast::<i32>();
+    for eight in rows.chunks_exact(8) {
+        // SAFETY: `eight` is 32 bytes long; the load does not need alignment.
+        let row = unsafe { _mm256_loadu_si256(eight.as_ptr().cast()) };
+        let row = _mm256_min_epu32(row, set(last as i32));
+        let group = _mm256_srli_epi32::<9>(row);
+        let row = _mm256_and_si256(row, set(GROUP as i32 - 1));
+        let lane = _mm256_and_si256(row, set((1 << lanes_log) - 1));
+        // Below 2^16: 16-bit products are enough.
+        let bit = _mm256_mullo_epi16(_mm256_srl_epi32(row, shift(lanes_log)), set(width));
+        let start = _mm256_add_epi32(
+            _mm256_mullo_epi32(group, set(width * WORD as i32)),
+            _mm256_sll_epi32(lane, shift(size_log)),
+        );
+        let word =
+            |bit: __m256i| _mm256_add_epi32(start, _mm256_slli_epi32::<6>(_mm256_srl_epi32(bit, shift(bits_log))));
+        let (low, high) = (word(bit), word(_mm256_add_epi32(bit, set(width - 1))));
+        // SAFETY: both words of a row at most `last` lie in its group, and a whole group follows: four bytes from there on are
+        // inside the packed bytes.
+        let (low, high) = unsafe { (_mm256_i32gather_epi32::<1>(base, low), _mm256_i32gather_epi32::<1>(base, high)) };
+        let cut = _mm256_and_si256(bit, set((1 << bits_log) - 1));
+        let value = if size_log == 2 {
+            // A shift by 32 gives 0.
+            let above = _mm256_sllv_epi32(high, _mm256_sub_epi32(set(32), cut));
+            _mm256_or_si256(_mm256_srlv_epi32(low, cut), above)
+        } else {
+            let own = set((1 << (1 << bits_log)) - 1);
+            let above = _mm256_sll_epi32(_mm256_and_si256(high, own), shift(1 << bits_log));
+            _mm256_srlv_epi32(_mm256_or_si256(_mm256_and_si256(low, own), above), cut)
+        };
+        let value = _mm256_and_si256(value, set(packed.mask() as i32));
+        let mut values = [0u32; 8];
+        // SAFETY: `values` is 32 bytes long; the store does not need alignment.
+        unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), value) };
+        out.extend_from_slice(&values);
     }
 }
 
