@@ -1,13 +1,15 @@
 //! A node inside of this process, asked through the call that the HTTP handlers make: what a query costs without HTTP.
 //!
-//! Reads one statement a line from standard input and writes one line of JSON for each, so that a harness can ask this and
-//! another engine in turn: `{"ms": 1.25, "answer": {...}}`.
+//! Writes a line about itself, then reads one statement a line from standard input and writes one line of JSON for each, so
+//! that a harness can ask this and another engine in turn: `{"ms": 1.25, "answer": {...}}`. The node listens too, so that the
+//! same one can be asked over HTTP.
 
 use anyhow::{Context, Result};
 use clap::Args;
 use cluster::broker::request::QueryRequest;
 use cluster::node::Node;
 use cluster::options::NodeOptions;
+use serde_json::json;
 use serde_json::value::RawValue;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
@@ -24,6 +26,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<()> {
+    let started = Instant::now();
     let node = Node::start(NodeOptions { controller_port: 0, broker_port: 0, ..NodeOptions::new(&options.data_dir) })?;
     let query_options: Vec<(String, String)> = options
         .options
@@ -32,6 +35,12 @@ pub fn run(options: &Options) -> Result<()> {
         .collect::<Option<_>>()
         .context("an option must be name=value")?;
     let mut out = std::io::stdout().lock();
+    let about = json!({
+        "ready": "gamay", "version": env!("CARGO_PKG_VERSION"), "load_seconds": started.elapsed().as_secs_f64(),
+        "broker": format!("http://{}", node.broker_address()), "pid": std::process::id(),
+    });
+    writeln!(out, "{about}")?;
+    out.flush()?;
     for line in std::io::stdin().lock().lines() {
         let request = QueryRequest { sql: line?, options: query_options.clone(), trace: false };
         let started = Instant::now();

@@ -35,7 +35,8 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn statements(text: &str) -> Result<Vec<(&str, &str)>> {
+/// `/* name */ statement;` a line.
+pub fn statements(text: &str) -> Result<Vec<(&str, &str)>> {
     text.lines()
         .filter(|line| !line.trim().is_empty())
         .map(|line| match line.trim().strip_prefix("/*").and_then(|rest| rest.split_once("*/")) {

@@ -1,0 +1,12 @@
+/* totals */ SELECT COUNT(*) AS flights, COUNT(dep_delay) AS flown, SUM(arr_delay) AS delay, AVG(distance) AS distance FROM flights;
+/* by-origin */ SELECT origin, COUNT(*) AS flights, AVG(dep_delay) AS delay, MAX(air_time) AS longest FROM flights GROUP BY origin ORDER BY origin LIMIT 10;
+/* by-carrier */ SELECT carrier, COUNT(*) AS flights, AVG(arr_delay) AS delay, COUNT(DISTINCT tailnum) AS aircraft FROM flights GROUP BY carrier ORDER BY flights DESC, carrier LIMIT 20;
+/* by-route */ SELECT origin, dest, COUNT(*) AS flights, SUM(distance) AS distance, AVG(air_time) AS air_time FROM flights GROUP BY origin, dest ORDER BY flights DESC, origin, dest LIMIT 15;
+/* by-day */ SELECT date_trunc('day', departure) AS day, COUNT(*) AS flights, SUM(dep_delay) AS delay FROM flights GROUP BY date_trunc('day', departure) ORDER BY day LIMIT 5000;
+/* by-month */ SELECT date_trunc('month', departure) AS month, AVG(arr_delay - dep_delay) AS lost FROM flights WHERE arr_delay IS NOT NULL GROUP BY date_trunc('month', departure) ORDER BY month LIMIT 500;
+/* late-far */ SELECT COUNT(*) AS flights FROM flights WHERE dep_delay > 45 AND distance BETWEEN 800 AND 1500;
+/* cancelled */ SELECT carrier, COUNT(*) AS cancelled FROM flights WHERE dep_delay IS NULL GROUP BY carrier ORDER BY cancelled DESC, carrier LIMIT 20;
+/* late-share */ SELECT dest, SUM(CASE WHEN arr_delay > 30 THEN 1 ELSE 0 END) AS late, COUNT(*) AS flights FROM flights WHERE origin = 'JFK' GROUP BY dest HAVING COUNT(*) > 500 ORDER BY late DESC, dest LIMIT 20;
+/* aircraft */ SELECT tailnum, COUNT(*) AS flights, SUM(air_time) AS minutes FROM flights WHERE air_time IS NOT NULL GROUP BY tailnum ORDER BY minutes DESC, tailnum LIMIT 10;
+/* one-day */ SELECT dest, COUNT(*) AS flights, MAX(dep_delay) AS worst FROM flights WHERE origin = 'LGA' AND departure >= '2013-06-03 00:00:00' AND departure < '2013-06-04 00:00:00' GROUP BY dest ORDER BY dest LIMIT 200;
+/* worst */ SELECT departure, carrier, flight, dest, arr_delay FROM flights WHERE arr_delay IS NOT NULL ORDER BY arr_delay DESC, departure, carrier, flight, dest LIMIT 10;
