@@ -15,7 +15,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import subprocess
 import sys
 
@@ -57,14 +56,6 @@ def arguments():
     return args
 
 
-def machine():
-    with open("/proc/cpuinfo") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), platform.machine())
-    with open("/proc/meminfo") as file:
-        memory = int(file.readline().split()[1]) * 1024
-    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "memory_bytes": memory, "kernel": platform.release()}
-
-
 def own(args, *command):
     """The JSON that a sub-command of gamay-perf prints."""
     done = subprocess.run([args.perf, *command], stdout=subprocess.PIPE, text=True)
@@ -79,12 +70,12 @@ def say(text):
 
 def main():
     args = arguments()
-    run = {"made": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine(),
+    run = {"made": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": own(args, "machine"),
            "scale": args.scale, "runs": args.runs, "threads": args.threads, "suites": {}}
     if args.limits:
         say("limits of the machine")
         run["limits"] = own(args, "limits", "--dir", args.cache)
-        run["kernels"] = own(args, "kernels")
+        run["kernels"] = own(args, "kernels")["kernels"]
     for name in args.suites:
         run["suites"][name] = measure.suite(suites.SUITES[name], args, say)
     if args.out:

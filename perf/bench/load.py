@@ -15,7 +15,6 @@ def run(lookup, args, running, say):
     gamay = running["gamay"]
     _, rows = running["duckdb"].ask(lookup.values)
     with tempfile.NamedTemporaryFile("w", suffix=".tsv", delete=False) as file:
-        # Times were made numbers on their way here; the statements of `values` give text where text is needed.
         file.writelines("\t".join(str(value) for value in row) + "\n" for row in rows)
     try:
         say(f"load: {lookup.name}")

@@ -76,13 +76,21 @@ def load_table(found):
 
 def text(run):
     m = run["machine"]
-    out = [f"{run['made']}  {m['cpu']}, {m['cores']} cores, {m['memory_bytes'] / 2**30:.0f} GiB"]
+    out = [f"{run['made']}  {m['cpu']}, {m['cores']} cores"]
     if "limits" in run:
-        memory, disk = run["limits"]["memory"], run["limits"].get("disk", [])
+        memory, disk = run["limits"]["memory"], run["limits"].get("disk", {})
         out.append("memory read, GB/s: " + ", ".join(
             f"{name.replace('_bytes_per_second', '').replace('_', ' ')} {value / GB:.1f}"
             for name, value in memory.items() if name.endswith("_bytes_per_second")))
-        out.append("disk read, GB/s (depth): " + ", ".join(f"{d['bytes_per_second'] / GB:.2f} ({d['depth']})" for d in disk))
+        if isinstance(disk, list):
+            for pattern in ("sequential", "random"):
+                out.append(f"disk read, {pattern}, GB/s at depth: " + ", ".join(
+                    f"{d['depth']}: {d['bytes_per_second'] / GB:.2f}" for d in disk if d["pattern"] == pattern))
+        else:
+            out.append(f"disk: not measured, {disk.get('refused', 'no folder')}")
+    if "kernels" in run:
+        out.append("kernels, share of the read limit in cache: " + ", ".join(
+            f"{name} {1 / places['cached']['over_limit']:.0%}" for name, places in run["kernels"]["each"].items()))
     for name, suite in run["suites"].items():
         out.append(f"\n== {name}, in turn, median ms")
         out.extend(f"skipped {engine}: {why}" for engine, why in suite["skipped"].items())
@@ -99,7 +107,7 @@ def text(run):
                    if said != "equal")
         equal = sum(said == "equal" for query in suite["queries"] for said in query["answers"].values())
         out.append(f"answers equal to DuckDB's: {equal} of {sum(len(query['answers']) - ('duckdb' in query['answers']) for query in suite['queries'])}")
-        if "load" in suite:
-            out.append(f"\n-- {name}, load: {suite['load']['sql']}")
+        if suite.get("load"):
+            out.append(f"\n-- {name}, load: {suite['load']['sql'][0]}")
             out.append(load_table(suite["load"]))
     return "\n".join(out)
