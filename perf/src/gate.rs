@@ -23,6 +23,7 @@ const RUNS_MIN: usize = 5;
 
 #[derive(Args)]
 pub struct GateOptions {
+    /// A baseline, or a folder that may have one for this machine class.
     baseline: PathBuf,
     /// Runs of `perf/bench.py` or `gamay-perf kernels`; of several the best figures count.
     #[arg(required = true)]
@@ -80,6 +81,13 @@ fn class(run: &Value) -> Result<(String, u64)> {
         (Some(cpu), Some(cores)) => Ok((cpu.to_owned(), cores)),
         _ => bail!("the run does not say its machine's cpu and cores"),
     }
+}
+
+/// What the baseline of a run's machine class is called.
+fn file_name(run: &Value) -> Result<String> {
+    let (cpu, cores) = class(run)?;
+    let words: Vec<_> = cpu.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    Ok(format!("{}-{cores}-cores.json", words.join("-").to_ascii_lowercase()))
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -178,7 +186,18 @@ pub fn read(path: &Path) -> Result<Value> {
 /// Prints what was judged; whether all is well.
 pub fn gate(options: &GateOptions) -> Result<bool> {
     let runs = options.runs.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
-    let judged = judge(&read(&options.baseline)?, &runs)?;
+    let mut path = options.baseline.clone();
+    if path.is_dir() {
+        path.push(file_name(&runs[0])?);
+        if !path.exists() {
+            println!(
+                "{} is not there, so nothing was compared; make it with `gamay-perf baseline` from five runs",
+                path.display()
+            );
+            return Ok(true);
+        }
+    }
+    let judged = judge(&read(&path)?, &runs)?;
     let (bad, good): (Vec<_>, Vec<_>) = judged.into_iter().partition(Judged::regressed);
     let blunt = good.iter().filter(|j| j.bound > BLUNT).count();
     println!("{:<56} {:>9} {:>9} {:>10} {:>9}", "figure (less is better)", "was", "is", "change", "allowed");
@@ -193,9 +212,7 @@ pub fn gate(options: &GateOptions) -> Result<bool> {
 pub fn make_baseline(options: &BaselineOptions) -> Result<()> {
     let runs = options.runs.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     let made = baseline(&runs)?;
-    let (cpu, cores) = class(&made)?;
-    let words: Vec<_> = cpu.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let path = options.dir.join(format!("{}-{cores}-cores.json", words.join("-").to_ascii_lowercase()));
+    let path = options.dir.join(file_name(&made)?);
     std::fs::create_dir_all(&options.dir).with_context(|| format!("make {}", options.dir.display()))?;
     let text = serde_json::to_string_pretty(&made)? + "\n";
     std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
@@ -238,6 +255,13 @@ mod tests {
         assert_eq!(regressed(&[run(2.0, 2.0)]), ["ssb Q1 in turn, of DuckDB"]);
         // Faster is never a regression.
         assert!(regressed(&[run(0.5, 0.1)]).is_empty());
+    }
+
+    #[test]
+    fn a_baseline_is_named_after_its_class() {
+        let machine = json!({ "machine": { "cpu": "AMD EPYC (Milan) family 25, model 1", "cores": 2 } });
+        assert_eq!(file_name(&machine).unwrap(), "amd-epyc-milan-family-25-model-1-2-cores.json");
+        assert!(file_name(&json!({})).is_err());
     }
 
     #[test]
