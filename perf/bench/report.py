@@ -24,10 +24,10 @@ border:1px solid var(--rule);border-radius:6px;padding:10px 14px;flex:1 1 150px}
 .legend{display:flex;flex-wrap:wrap;gap:4px 14px;margin:8px 0;font-size:13px}.legend i{display:inline-block;width:12px;height:12px;
 border-radius:2px;margin-right:5px;vertical-align:-1px}.queries{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));
 gap:14px 28px}.query{min-width:0}.head{display:flex;justify-content:space-between;gap:8px;font-size:13px;
-border-bottom:1px solid var(--rule);margin-bottom:3px}.head b{font-size:14px}svg{display:block;overflow:visible}
+border-bottom:1px solid var(--rule);margin-bottom:3px}.head b{font-size:14px;white-space:nowrap}.head span{text-align:right}svg{display:block;overflow:visible}
 svg text{fill:var(--ink);font:11px system-ui,sans-serif}svg .dim{fill:var(--dim)}figure{margin:0;flex:0 1 440px;min-width:0;
 background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:10px}figure svg{width:100%;height:auto;max-width:420px}
-figcaption{font-size:13px;margin-bottom:4px}.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px}
+figcaption{font-size:13px;margin-bottom:4px}.scroll{overflow-x:auto;margin:8px 0 14px}table{border-collapse:collapse;font-size:13px}
 td,th{padding:3px 10px 3px 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{font-weight:600}
 td:first-child,th:first-child{text-align:left}details{margin:8px 0}summary{cursor:pointer}
 """
@@ -76,12 +76,12 @@ def query_bars(query, names, axis, limit):
     for name in names:
         if name not in times:
             continue
-        tall = 12 if name == "gamay" else 8
+        tall, faint = (13, "") if name == "gamay" else (9, ' class="dim"')
         ms, width = times[name]["median_ms"], max(0.5, axis.at(times[name]["median_ms"]) * 78)
         title = f"{name}: median {number(ms)} ms, p95 {number(times[name]['p95_ms'])} ms"
         bars.append(f'<rect y="{y}" width="{width:.2f}%" height="{tall}" rx="1.5" fill="{COLOURS[name]}"><title>{esc(title)}</title></rect>'
-                    f'<text x="{width:.2f}%" dx="4" y="{y + tall - (1 if tall > 8 else -1)}"{"" if tall > 8 else " class=dim"}>{number(ms)}</text>')
-        y += tall + (4 if tall > 8 else 3)
+                    f'<text x="{width:.2f}%" dx="4" y="{y + tall - (2 if tall > 9 else 0)}"{faint}>{number(ms)}</text>')
+        y += tall + 4
     if limit and query["bytes"]:
         least = query["bytes"] / limit * 1000
         x = axis.at(least) * 78
@@ -108,16 +108,16 @@ def suite_section(run, name, suite):
     values += [q["bytes"] / limit * 1000 for q in suite["queries"] if limit and q["bytes"]]
     # What takes no time at all would make every other bar long.
     axis = Log([max(v, 0.01) for v in values])
-    rows = [[t, f"{f['rows']:,}", number(f["parquet_bytes"] / f["rows"]), number(f["gamay"]["bytes_per_row"]),
+    rows = [[t, f"{f['rows']:,}", number(f["gamay"]["bytes_per_row"]), number(f["parquet_bytes"] / f["rows"]),
              f"{f['gamay']['rows_per_second']:,}"] for t, f in suite["tables"].items()]
-    ratios = [[n, number(suite["geomean_ms_in_turn"].get(n)), number(suite["geomean_ms_back_to_back"].get(n)),
-               number(suite["ratios_in_turn"].get(n, {}).get("ratio")), number(suite["ratios_back_to_back"].get(n, {}).get("ratio")),
+    ratios = [[n, number(suite["geomean_ms_in_turn"].get(n)), number(suite["ratios_in_turn"].get(n, {}).get("ratio")),
+               number(suite["geomean_ms_back_to_back"].get(n)), number(suite["ratios_back_to_back"].get(n, {}).get("ratio")),
                number(suite["memory_bytes"][n] / 1e6) if n in suite["memory_bytes"] else "-"] for n in names]
     skipped = "".join(f'<p class="dim">Skipped: {esc(n)}, {esc(why)}</p>' for n, why in suite["skipped"].items())
     parts = [f"<h2>{esc(name)}</h2>",
-             table(["engine", "geomean ms, in turn", "back to back", "times Gamay's", "back to back", "memory MB"], ratios), skipped,
-             table(["table", "rows", "Parquet bytes a row", "Gamay bytes a row", "rows/s loaded"], rows),
-             f'<p class="dim">Median milliseconds, all engines in turn, on a logarithmic scale from {number(axis.low)} to {number(axis.high)} ms. '
+             table(["geomean", "in turn ms", "× Gamay", "hot ms", "× Gamay", "RSS MB"], ratios), skipped,
+             table(["table", "rows", "B/row", "Parquet", "rows/s loaded"], rows),
+             f'<p class="dim">In turn: all engines one after the other; hot: back to back. Bars: medians in turn, on a logarithmic scale from {number(axis.low)} to {number(axis.high)} ms. '
              "The dashed line is the time in which the machine can read from memory the bytes that Gamay read.</p>",
              legend(names), '<div class="queries">', *(query_bars(q, names, axis, limit) for q in suite["queries"]), "</div>"]
     if suite.get("load"):
@@ -165,7 +165,7 @@ def load_section(load):
     return (f"<h3>Load: {esc(load['name'])}</h3><p class=\"dim\">{esc(load['sql'][0])}</p>"
             f"<p>One client of DuckDB, in process: {number(load['duckdb_one_client_ms'])} ms.</p>"
             f'<div class="charts">{"".join(charts)}</div>'
-            + table(["loop", "clients", "queries/s", "p50 ms", "p99 ms", "p99.9 ms", "errors", "node CPU µs", "canned answers/s"], rows))
+            + table(["loop", "clients", "queries/s", "p50 ms", "p99 ms", "p99.9 ms", "errors", "node CPU µs", "canned/s"], rows))
 
 
 def limits_section(run):

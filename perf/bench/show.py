@@ -65,10 +65,11 @@ def suite_table(run, suite, measure):
 
 
 def load_table(found):
-    head = ["loop", "clients", "asked QPS", "QPS", "p50 ms", "p99 ms", "p99.9 ms", "errors", "node us/query"]
+    head = ["loop", "clients", "asked QPS", "QPS", "p50 ms", "p99 ms", "p99.9 ms", "errors", "node us/query", "canned QPS", "canned p50"]
     body = [
         [r["loop"], r["clients"], f"{r['rate']:.0f}" if r.get("rate") else "-", f"{r['qps']:.0f}", _ms(r["p50_ms"]), _ms(r["p99_ms"]),
-         _ms(r["p999_ms"]), r["errors"], f"{r['cpu_us_per_query']:.0f}" if r.get("cpu_us_per_query") is not None else "-"]
+         _ms(r["p999_ms"]), r["errors"], f"{r['cpu_us_per_query']:.0f}" if r.get("cpu_us_per_query") is not None else "-",
+         *((f"{r['canned']['qps']:.0f}", _ms(r["canned"]["p50_ms"])) if "canned" in r else ("-", "-"))]
         for r in found["runs"]
     ]
     return figures.table(head, body)
