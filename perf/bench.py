@@ -80,7 +80,7 @@ def earlier(args):
 
 
 def say(text):
-    print(text, file=sys.stderr, flush=True)
+    print(f"{datetime.datetime.now():%H:%M:%S} {text}", file=sys.stderr, flush=True)
 
 
 def main():
@@ -93,10 +93,11 @@ def main():
         run["kernels"] = own(args, "kernels")["kernels"]
     for name in args.suites:
         run["suites"][name] = measure.suite(suites.SUITES[name], args, say)
-    if args.out:
-        with open(args.out, "w") as file:
-            json.dump(run, file, indent=1)
-            file.write("\n")
+        if args.out:
+            # After each suite, so that a run that is broken off leaves what it has.
+            with open(args.out, "w") as file:
+                json.dump(run, file, indent=1)
+                file.write("\n")
     print(show.text(run))
     if args.html:
         with open(args.html, "w") as file:
