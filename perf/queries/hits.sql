@@ -18,6 +18,6 @@
 /* page-regexp */ SELECT COUNT(*) AS views, COUNT(DISTINCT site_id) AS sites FROM hits WHERE regexp_like(url, '/(travel|sport)/[a-z]+-[a-z]+/[0-9]+5[.]html$');
 /* referers */ SELECT referer, COUNT(*) AS views FROM hits WHERE referer LIKE 'https://find.example/%' AND is_mobile = 0 GROUP BY referer ORDER BY views DESC, referer LIMIT 10;
 /* by-hour */ SELECT date_trunc('hour', event_time) AS hour, COUNT(*) AS views, SUM(bytes_sent) AS bytes FROM hits GROUP BY date_trunc('hour', event_time) ORDER BY hour LIMIT 1000;
-/* site-week */ SELECT date_trunc('day', event_time) AS day, COUNT(*) AS views, COUNT(DISTINCT user_id) AS visitors FROM hits WHERE site_id = 160 AND event_time >= '2024-03-11 00:00:00' AND event_time < '2024-03-18 00:00:00' GROUP BY date_trunc('day', event_time) ORDER BY day LIMIT 10;
+/* site-week */ SELECT date_trunc('day', event_time) AS day, COUNT(*) AS views, COUNT(DISTINCT user_id) AS visitors FROM hits WHERE site_id = 2752 AND event_time >= '2024-03-11 00:00:00' AND event_time < '2024-03-18 00:00:00' GROUP BY date_trunc('day', event_time) ORDER BY day LIMIT 10;
 /* latest-searches */ SELECT event_time, view_id, search_phrase FROM hits WHERE search_phrase <> '' ORDER BY event_time DESC, view_id LIMIT 10;
 /* one-visitor */ SELECT event_time, view_id, url FROM hits WHERE user_id = 2783377641444246 ORDER BY event_time DESC, view_id LIMIT 20;

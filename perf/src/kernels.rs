@@ -28,12 +28,14 @@ pub struct Options {
 
 const CACHED: usize = 16 << 10;
 
+type Run = Box<dyn FnMut(&[u8]) -> u64>;
+
 struct Kernel {
     name: &'static str,
     /// Bits of a value.
     width: u8,
     /// Takes one group of 512 packed values; the sum of what it returns is looked at by nobody, but the compiler cannot know.
-    run: Box<dyn FnMut(&[u8]) -> u64>,
+    run: Run,
 }
 
 fn kernels() -> Vec<Kernel> {
