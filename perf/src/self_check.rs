@@ -1,7 +1,7 @@
 //! Whether the gate can be trusted here: how often it cries over nothing, and how often it misses a planted slowdown.
 
 use crate::gate::{Judged, baseline, disturbed, judge};
-use crate::kernels;
+use crate::kernels::{self, Place};
 use anyhow::Result;
 use clap::Args;
 use serde_json::Value;
@@ -30,7 +30,7 @@ fn verdict(known: &Value, measure: impl Fn() -> Result<Value>) -> Result<Option<
     let mut found = None;
     for _ in 0..TRIES {
         let run = measure()?;
-        if !disturbed(known, &run).contains(&"cached") {
+        if !disturbed(known, &run) {
             runs.push(run);
             let regressed: Vec<_> = judge(known, &runs)?.into_iter().filter(Judged::regressed).collect();
             let done = regressed.is_empty() || runs.len() == REPEATS;
@@ -46,7 +46,7 @@ fn verdict(known: &Value, measure: impl Fn() -> Result<Value>) -> Result<Option<
 /// Prints both error rates; whether both are zero.
 pub fn run(options: &Options) -> Result<bool> {
     let rounds = usize::from(options.rounds);
-    let clean = || kernels::measure(None, rounds);
+    let clean = || kernels::measure(None, rounds, &[Place::Cached]);
     let known = baseline(&(0..options.runs).map(|_| clean()).collect::<Result<Vec<_>>>()?)?;
     let (mut false_alarms, mut missed, mut undecided) = (0, 0, 0);
     let names = kernels::names();
@@ -62,7 +62,7 @@ pub fn run(options: &Options) -> Result<bool> {
         }
         let name = names[n % names.len()];
         let plant = format!("{name}={}", options.percent);
-        match verdict(&known, || kernels::measure(Some(&plant), rounds))? {
+        match verdict(&known, || kernels::measure(Some(&plant), rounds, &[Place::Cached]))? {
             None => undecided += 1,
             Some(found) if found.iter().any(|judged| judged.name.contains(name)) => {}
             Some(_) => {
