@@ -9,9 +9,8 @@ from . import answers, engines, figures, suites
 
 # The engine whose answers the others are compared with.
 ORACLE = "duckdb"
-# A statement that takes an engine longer than this is run fewer times by it.
-SLOW_MS = 2000
-SLOW_RUNS = 3
+# An engine repeats a statement for about this long, but at least so many times, and at most as often as is asked for.
+REPEAT_MS, RUNS_MIN = 2000, 3
 
 
 def suite(of, args, say):
@@ -76,7 +75,7 @@ def statements(of, args, running, say):
         for engine, door in running.items():
             try:
                 taken, first[engine] = door.ask(sql)
-                runs[engine] = args.runs if taken < SLOW_MS else min(args.runs, SLOW_RUNS)
+                runs[engine] = min(args.runs, max(RUNS_MIN, int(REPEAT_MS / max(taken, 0.001))))
             except engines.Failed as error:
                 failed[engine] = str(error)
         query = {"name": name, "sql": sql, "answers": compare(sql, first, failed)}
