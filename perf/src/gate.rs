@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// No figure is taken to be more exact than this.
-const FLOOR: f64 = 0.05;
+/// No figure is taken to be more exact than this. Beside a build on both cores, kernels were seen 8 % off in three tries.
+const FLOOR: f64 = 0.1;
 /// How many spreads a figure may be above its median. The spread is the median deviation, scaled to a standard deviation.
 const SPREADS: f64 = 5.0;
 /// And how many times as far above it as the worst run of the baseline was; but one disturbed run must not make it blind.
