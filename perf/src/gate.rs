@@ -20,8 +20,8 @@ const WORST: f64 = 1.25;
 const WORST_MAX: f64 = 0.15;
 /// A figure whose bound is past this does not show a slowdown of 20 %, and is told apart.
 const BLUNT: f64 = 0.19;
-/// The share of the quiet machine's limit below which kernels are not judged.
-const QUIET: f64 = 0.9;
+/// The share of the quiet machine's limit below which kernels are not judged; with a neighbour on its core it is near 0.73.
+const QUIET: f64 = 0.85;
 const RUNS_MIN: usize = 5;
 
 #[derive(Args)]
@@ -199,7 +199,7 @@ pub fn judge(baseline: &Value, runs: &[Value]) -> Result<Vec<Judged>> {
             Some(Judged { name: name.clone(), was: noise["median"].as_f64()?, is: *best.get(name)?, bound })
         })
         .collect();
-    if judged.is_empty() {
+    if judged.is_empty() && !runs.iter().all(|run| disturbed(baseline, run)) {
         bail!("run and baseline have no figure in common");
     }
     Ok(judged)
@@ -307,6 +307,7 @@ mod tests {
             (alarms(with_limit(3.0, 70.0)), alarms(with_limit(2.0, 98.0)), alarms(with_limit(2.4, 98.0))),
             (0, 0, 1)
         );
+        assert_eq!(judge(&known, &[with_limit(3.0, 70.0)]).unwrap().len(), 1, "the query stays");
         assert!(disturbed(&known, &with_limit(3.0, 70.0)) && !disturbed(&known, &with_limit(3.0, 95.0)));
     }
 
