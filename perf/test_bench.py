@@ -160,6 +160,8 @@ def test_the_report_is_whole():
     for part in ("a &amp; b", "not &lt;here&gt;", "different: row 0", "History", "prefers-color-scheme:dark", "SELECT {} &lt; 1"):
         assert part in text, part
     assert "<error>" not in text
+    other = {**sample_run("2026-01-01T00:00:00+00:00"), "scale": 0.1}
+    assert "History" not in report.html([other, sample_run()]), "runs of another scale are no history of this one"
 
 
 def test_suites_have_statements_that_can_be_told_apart():
