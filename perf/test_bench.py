@@ -126,7 +126,8 @@ def test_what_is_wrong_or_slow_is_told():
     assert show.slower_than(query) == ["duckdb"]
     assert math.isclose(show.share(query, 1234 / 0.002), 1.0)
     text = show.text(run)
-    for part in ("skipped polars: not <here>", "slower than duckdb: Q1", "answers equal to DuckDB's: 2 of 6", "geomean", "closed", "no O_DIRECT"):
+    for part in ("skipped polars: not <here>", "slower than duckdb: Q1", "answers equal to DuckDB's: 2 of 6", "geomean", "closed",
+                 "no O_DIRECT"):
         assert part in text, f"{part}\n{text}"
 
 

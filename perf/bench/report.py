@@ -20,9 +20,12 @@ STYLE = """
 font:15px/1.45 system-ui,sans-serif}h1{font-size:24px;margin:8px 0}h2{font-size:20px;margin:36px 0 8px;padding-top:12px;
 border-top:1px solid var(--rule)}h3{font-size:16px;margin:20px 0 6px}p{margin:6px 0;max-width:70ch}.dim{color:var(--dim)}
 .bad{color:var(--bad)}.tiles,.charts{display:flex;flex-wrap:wrap;gap:12px;margin:12px 0}.tile{background:var(--card);
-border:1px solid var(--rule);border-radius:6px;padding:10px 14px;flex:1 1 150px}.tile b{display:block;font-size:22px}
-.legend{display:flex;flex-wrap:wrap;gap:4px 14px;margin:8px 0;font-size:13px}.legend i{display:inline-block;width:12px;height:12px;
-border-radius:2px;margin-right:5px;vertical-align:-1px}.queries{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));
+border:1px solid var(--rule);border-radius:6px;padding:10px 14px;flex:1 1 150px}
+.tile b{display:block;font-size:22px}
+.legend{display:flex;flex-wrap:wrap;gap:4px 14px;margin:8px 0;font-size:13px}
+.legend i{display:inline-block;width:12px;height:12px;
+border-radius:2px;margin-right:5px;vertical-align:-1px}
+.queries{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));
 gap:14px 28px}.query{min-width:0}.head{display:flex;justify-content:space-between;gap:8px;font-size:13px;
 border-bottom:1px solid var(--rule);margin-bottom:3px}.head b{font-size:14px;white-space:nowrap}.head span{text-align:right}svg{display:block;overflow:visible}
 svg text{fill:var(--ink);font:11px system-ui,sans-serif}svg .dim{fill:var(--dim)}figure{margin:0;flex:0 1 440px;min-width:0;
@@ -98,8 +101,10 @@ def query_bars(query, names, axis, limit):
         facts.append(f'<span class="bad">behind {esc(", ".join(behind))}</span>')
     wrong = [f"{name}: {said}" for name, said in query["answers"].items() if name.startswith("gamay") and said != "equal"]
     note = f'<div class="bad">{esc("; ".join(wrong))}</div>' if wrong else ""
-    return (f'<div class="query"><div class="head"><b title="{esc(query["sql"])}">{esc(query["name"])}</b><span class="dim">{" · ".join(facts)}</span></div>'
-            f'<svg width="100%" height="{y}" role="img" aria-label="{esc(query["name"])}">{"".join(bars)}</svg>{note}</div>')
+    head = (f'<div class="head"><b title="{esc(query["sql"])}">{esc(query["name"])}</b>'
+            f'<span class="dim">{" · ".join(facts)}</span></div>')
+    return (f'<div class="query">{head}<svg width="100%" height="{y}" role="img" aria-label="{esc(query["name"])}">'
+            f'{"".join(bars)}</svg>{note}</div>')
 
 
 def suite_section(run, name, suite):
@@ -117,8 +122,9 @@ def suite_section(run, name, suite):
     parts = [f"<h2>{esc(name)}</h2>",
              table(["geomean", "in turn ms", "× Gamay", "hot ms", "× Gamay", "RSS MB"], ratios), skipped,
              table(["table", "rows", "B/row", "Parquet", "rows/s loaded"], rows),
-             f'<p class="dim">In turn: all engines one after the other; hot: back to back. Bars: medians in turn, on a logarithmic scale from {number(axis.low)} to {number(axis.high)} ms. '
-             "The dashed line is the time in which the machine can read from memory the bytes that Gamay read.</p>",
+             '<p class="dim">In turn: all engines one after the other; hot: back to back. Bars: medians in turn, on a logarithmic '
+             f'scale from {number(axis.low)} to {number(axis.high)} ms. The dashed line is the time in which the machine can read '
+             "from memory the bytes that Gamay read.</p>",
              legend(names), '<div class="queries">', *(query_bars(q, names, axis, limit) for q in suite["queries"]), "</div>"]
     if suite.get("load"):
         parts.append(load_section(suite["load"]))
@@ -184,7 +190,8 @@ def limits_section(run):
     if "kernels" in run:
         rows = [[name, *(f"{1 / places[p]['over_limit']:.0%}" for p in ("cached", "memory")),
                  number(places["cached"]["rows_per_second"] / 1e9)] for name, places in run["kernels"]["each"].items()]
-        parts.append("<h3>Kernels, one core</h3>" + table(["kernel", "of the read in cache", "of the read from memory", "G rows/s cached"], rows))
+        head = ["kernel", "of the read in cache", "of the read from memory", "G rows/s cached"]
+        parts.append("<h3>Kernels, one core</h3>" + table(head, rows))
     return "".join(parts)
 
 
@@ -230,8 +237,10 @@ def html(runs):
     run = runs[-1]
     m = run["machine"]
     wrong = "".join(f'<p class="bad">{esc(line)}</p>' for line in show.wrong(run))
-    parts = [f"<h1>Gamay, measured</h1><p class=\"dim\">{esc(run['made'])} · {esc(m['cpu'])}, {m['cores']} cores · scale {run['scale']:g} · "
-             f"{run['runs']} runs of each statement</p><p>Geometric means of medians, in process, all engines in turn in one run; only the ratios say something.</p>",
+    about = (f"{esc(run['made'])} · {esc(m['cpu'])}, {m['cores']} cores · scale {run['scale']:g} · "
+             f"{run['runs']} runs of each statement")
+    parts = [f'<h1>Gamay, measured</h1><p class="dim">{about}</p><p>Geometric means of medians, in process, all engines in turn in '
+             "one run; only the ratios say something.</p>",
              tiles(run), wrong, history_section(runs),
              *(suite_section(run, name, suite) for name, suite in run["suites"].items()), limits_section(run)]
     return ('<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
