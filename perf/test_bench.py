@@ -117,6 +117,22 @@ def test_engines_take_turns_and_are_compared():
     assert query["in_turn"]["gamay"]["runs"] == 3 and "hyper" not in query["in_turn"] and query["bytes"] == 1234
 
 
+def test_an_engine_that_breaks_on_the_way_has_no_times():
+    class Breaks(Fake):
+        def ask(self, sql):
+            if self.log.count(self.name) == 2:
+                self.error = "out of memory"
+            return super().ask(sql)
+
+    log = []
+    running = {"gamay": Fake(log, "gamay"), "duckdb": Fake(log, "duckdb"), "chdb": Breaks(log, "chdb")}
+    of = types.SimpleNamespace(name="sample", statements=lambda: [("Q1", "SELECT 1"), ("Q2", "SELECT 2")])
+    queries = measure.statements(of, types.SimpleNamespace(runs=3), running, lambda text: None)
+    for query in queries:
+        assert query["answers"]["chdb"] == "failed: out of memory", query["answers"]
+        assert set(query["in_turn"]) == set(query["back_to_back"]) == {"gamay", "duckdb"}
+
+
 def test_what_is_wrong_or_slow_is_told():
     run = sample_run()
     assert len(show.wrong(run)) == 2 and "gamay http" in show.wrong(run)[0]

@@ -79,24 +79,45 @@ def statements(of, args, running, say):
             except engines.Failed as error:
                 failed[engine] = str(error)
         query = {"name": name, "sql": sql, "answers": compare(sql, first, failed)}
-        query["in_turn"] = in_turn(sql, running, runs)
-        query["back_to_back"] = {
-            engine: figures.summary([running[engine].ask(sql)[0] for _ in range(runs[engine])]) for engine in runs
-        }
+        # An engine that fails later, by running out of memory, say, has no times for this statement.
+        broken = {}
+        query["in_turn"] = in_turn(sql, running, runs, broken)
+        query["back_to_back"] = back_to_back(sql, running, runs, broken)
+        for engine, error in broken.items():
+            query["answers"][engine] = f"failed: {error}"
+            query["in_turn"].pop(engine, None)
+            query["back_to_back"].pop(engine, None)
         query["bytes"] = bytes_read(sql, running["gamay"]) if "gamay" in runs else None
         queries.append(query)
     return queries
 
 
-def in_turn(sql, running, runs):
+def in_turn(sql, running, runs, broken):
     """Every engine once a round; each round begins with another one, so that none always follows the same."""
     times = {engine: [] for engine in runs}
     order = list(runs)
     for number in range(max(runs.values(), default=0)):
-        for engine in order[number % len(order):] + order[: number % len(order)]:
-            if number < runs[engine]:
-                times[engine].append(running[engine].ask(sql)[0])
-    return {engine: figures.summary(taken) for engine, taken in times.items()}
+        shift = number % len(order)
+        for engine in order[shift:] + order[:shift]:
+            if number < runs[engine] and engine not in broken:
+                repeat(sql, running, engine, times[engine], broken)
+    return {engine: figures.summary(taken) for engine, taken in times.items() if taken}
+
+
+def back_to_back(sql, running, runs, broken):
+    times = {engine: [] for engine in runs}
+    for engine, count in runs.items():
+        for _ in range(count):
+            if engine not in broken:
+                repeat(sql, running, engine, times[engine], broken)
+    return {engine: figures.summary(taken) for engine, taken in times.items() if taken}
+
+
+def repeat(sql, running, engine, times, broken):
+    try:
+        times.append(running[engine].ask(sql)[0])
+    except engines.Failed as error:
+        broken[engine] = str(error)
 
 
 def compare(sql, first, failed):

@@ -27,7 +27,8 @@ border:1px solid var(--rule);border-radius:6px;padding:10px 14px;flex:1 1 150px}
 border-radius:2px;margin-right:5px;vertical-align:-1px}
 .queries{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));
 gap:14px 28px}.query{min-width:0}.head{display:flex;justify-content:space-between;gap:8px;font-size:13px;
-border-bottom:1px solid var(--rule);margin-bottom:3px}.head b{font-size:14px;white-space:nowrap}.head span{text-align:right}svg{display:block;overflow:visible}
+border-bottom:1px solid var(--rule);margin-bottom:3px}.head b{font-size:14px;white-space:nowrap}.head span{text-align:right}
+svg{display:block;overflow:visible}
 svg text{fill:var(--ink);font:11px system-ui,sans-serif}svg .dim{fill:var(--dim)}figure{margin:0;flex:0 1 440px;min-width:0;
 background:var(--card);border:1px solid var(--rule);border-radius:6px;padding:10px}figure svg{width:100%;height:auto;max-width:420px}
 figcaption{font-size:13px;margin-bottom:4px}.scroll{overflow-x:auto;margin:8px 0 14px}table{border-collapse:collapse;font-size:13px}
