@@ -92,7 +92,7 @@ pub fn concat(batches: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
 }
 
 /// Rows that are kept before [`TopK`] cuts back to `limit`.
-const SLACK: usize = 8192;
+const SLACK: usize = 1024;
 
 /// The first `limit` rows of a stream in an order, holding little more than that many.
 ///
@@ -121,24 +121,31 @@ impl TopK {
         Ok(TopK { keys, limit, order: RowOrder::new(&fields)?, held: Vec::new(), rows: 0, bound: None })
     }
 
+    /// Positions of the rows with these key values that may still be among the first; `None` while all may. What else a
+    /// row has need not be read for the others.
+    pub fn better(&self, keys: &[ArrayRef]) -> Result<Option<Vec<u32>>> {
+        let Some(bound) = &self.bound else { return Ok(None) };
+        let encoded = self.order.rows(keys)?;
+        let bound = bound.row();
+        Ok(Some((0..encoded.num_rows()).filter(|i| encoded.row(*i) < bound).map(|i| i as u32).collect()))
+    }
+
+    /// Whether enough rows are held for [`TopK::better`] to leave some out.
+    pub fn is_bounded(&self) -> bool {
+        self.bound.is_some()
+    }
+
     /// Offers rows.
     pub fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let rows = columns.first().map_or(0, |c| c.len());
         if rows == 0 || self.limit == 0 {
             return Ok(());
         }
-        let columns = match &self.bound {
+        let keys: Vec<ArrayRef> = self.keys.iter().map(|(i, _)| columns[*i].clone()).collect();
+        let columns = match self.better(&keys)? {
             None => columns.to_vec(),
-            Some(bound) => {
-                let keys: Vec<ArrayRef> = self.keys.iter().map(|(i, _)| columns[*i].clone()).collect();
-                let encoded = self.order.rows(&keys)?;
-                let bound = bound.row();
-                let better: Vec<u32> = (0..rows).filter(|i| encoded.row(*i) < bound).map(|i| i as u32).collect();
-                if better.is_empty() {
-                    return Ok(());
-                }
-                take(columns, &UInt32Array::from(better))?
-            }
+            Some(better) if better.is_empty() => return Ok(()),
+            Some(better) => take(columns, &UInt32Array::from(better))?,
         };
         self.rows += columns[0].len();
         self.held.push(columns);

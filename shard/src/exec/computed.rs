@@ -34,13 +34,13 @@ pub(crate) struct Computed {
 }
 
 impl Computed {
-    /// `None`: something else, or a column that is not of plain integers without nulls.
+    /// `None`: something else, or a column that is not of plain integers. It is NULL where one of its columns is.
     pub fn of(expr: &Expr, segment: &BoundSegment) -> Option<Computed> {
         let is_plain = |column: usize| {
             let bound = &segment.columns[column];
             bound.stored().is_some()
                 && !bound.ty.multi
-                && bound.nulls.is_none()
+                && (!bound.nullable || bound.nulls.is_some())
                 && bound.ty.data.physical() == Physical::Int
                 && matches!(bound.ty.data, DataType::Int | DataType::Long)
         };
@@ -52,6 +52,11 @@ impl Computed {
         push(expr, is_plain, &mut steps, 0)?;
         // A column alone has a cheaper way.
         (steps.len() > 1).then_some(Computed { steps, stack: Vec::new() })
+    }
+
+    /// The columns that it reads; one may come twice.
+    pub fn columns(&self) -> impl Iterator<Item = usize> {
+        self.steps.iter().filter_map(|step| if let Step::Column(column) = step { Some(*column) } else { None })
     }
 
     /// The values of `rows` rows. `load` gives those of a column. `Ok(None)`: a result does not fit its type.

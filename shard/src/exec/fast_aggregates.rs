@@ -35,6 +35,8 @@ pub(crate) struct FastAggregate {
     numbers: Vec<f64>,
     ids: Vec<u32>,
     kept: Vec<u32>,
+    /// Rows without a null.
+    valid: Selection,
     groups: usize,
     /// Groups, or words of bits, that the accumulator has been given.
     settled: usize,
@@ -121,6 +123,7 @@ impl FastAggregate {
             numbers: Vec::new(),
             ids: Vec::new(),
             kept: Vec::new(),
+            valid: Selection::default(),
             groups: 0,
             settled: 0,
             states: None,
@@ -352,17 +355,31 @@ impl FastAggregate {
                 }
             }
             Feed::Computed { computed, doubles } => {
-                let ids = &mut self.ids;
-                let load = |column: usize, out: &mut Vec<i64>| {
-                    load_integers(input, column, vector, selection, scratch, ids, out)
+                let nullable = computed.columns().any(|c| input.columns[c].nulls.is_some());
+                let (valid, valid_groups) = if nullable {
+                    self.kept.clear();
+                    self.valid.rows.clear();
+                    for (row, group) in selection.rows.iter().zip(groups) {
+                        let at = input.first_row + u64::from(*row);
+                        if !computed.columns().any(|c| input.columns[c].is_null(at)) {
+                            self.valid.rows.push(*row);
+                            self.kept.push(*group);
+                        }
+                    }
+                    (&self.valid, self.kept.as_slice())
+                } else {
+                    (selection, groups)
                 };
-                match computed.values(selection.rows.len(), load)? {
+                let ids = &mut self.ids;
+                let load =
+                    |column: usize, out: &mut Vec<i64>| load_integers(input, column, vector, valid, scratch, ids, out);
+                match computed.values(valid.rows.len(), load)? {
                     Some(values) if *doubles => {
                         self.numbers.clear();
                         self.numbers.extend(values.iter().map(|v| *v as f64));
-                        feed_doubles(self.accumulator.as_mut(), groups, &self.numbers);
+                        feed_doubles(self.accumulator.as_mut(), valid_groups, &self.numbers);
                     }
-                    Some(values) => feed_integers(self.accumulator.as_mut(), groups, alone, values),
+                    Some(values) => feed_integers(self.accumulator.as_mut(), valid_groups, alone, values),
                     // The general evaluation says what overflows.
                     None => self.add_arrays(bound, index, input, selection, groups, scratch)?,
                 }
@@ -574,20 +591,19 @@ fn without_nulls<'g, T: Copy>(
     values: &mut Vec<T>,
     kept: &'g mut Vec<u32>,
 ) -> &'g [u32] {
-    let bound = &input.columns[column];
-    if bound.nulls.is_none() {
-        return groups;
-    }
+    let Some(words) = &input.columns[column].nulls else { return groups };
     kept.clear();
+    kept.resize(groups.len(), 0);
     let mut n = 0;
-    for (i, row) in selection.rows.iter().enumerate() {
-        if !bound.is_null(input.first_row + u64::from(*row)) {
-            values[n] = values[i];
-            kept.push(groups[i]);
-            n += 1;
-        }
+    // Every value is written, and overwritten where it is null: a branch would be guessed wrong at each null.
+    for (i, (row, group)) in selection.rows.iter().zip(groups).enumerate() {
+        let row = input.first_row + u64::from(*row);
+        values[n] = values[i];
+        kept[n] = *group;
+        n += usize::from(words[(row / 64) as usize] >> (row % 64) & 1 == 0);
     }
     values.truncate(n);
+    kept.truncate(n);
     kept
 }
 

@@ -48,4 +48,13 @@ impl Selection {
         kernels::select::rows(simd, &mask[..vector.len.div_ceil(64)], vector.start as u32, &mut self.rows);
         self.dense = self.rows.len() == vector.len;
     }
+
+    /// Keeps the rows at these positions, which ascend.
+    pub fn keep(&mut self, positions: &[u32]) {
+        for (to, from) in positions.iter().enumerate() {
+            self.rows[to] = self.rows[*from as usize];
+        }
+        self.dense &= positions.len() == self.rows.len();
+        self.rows.truncate(positions.len());
+    }
 }

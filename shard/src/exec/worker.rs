@@ -16,6 +16,7 @@ use crate::kernels::{Simd, count_ones};
 use crate::memory;
 use crate::rt::task::{Progress, Slice, Work};
 use arrow_array::ArrayRef;
+use shard_plan::BoundExpr;
 use shard_plan::sort::TopK;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -459,15 +460,25 @@ impl Worker {
             }
         }
         self.selection.set(simd, vector, mask);
-        let rows = &self.selection.rows;
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(segment.columns.len());
-        for (i, column) in segment.columns.iter().enumerate() {
-            columns.push(if self.output_columns.binary_search(&i).is_ok() {
-                decode::column(column, &piece.columns[i], piece.first_row, rows, &mut self.scratch)?
-            } else {
-                decode::unread(&column.ty.arrow())
-            });
+        if let (Sink::Top(top), BoundOutput::Rows { exprs, order, .. }) = (&self.sink, &job.output)
+            && top.is_bounded()
+        {
+            // Most rows come too late: only their keys are read.
+            let keys: Vec<&BoundExpr> = order.iter().map(|key| &exprs[key.index as usize]).collect();
+            let rows = &self.selection.rows;
+            let used = |i: usize| keys.iter().any(|e| e.columns().contains(&(i as u32)));
+            let columns = columns_of(piece, rows, used, &mut self.scratch)?;
+            let keys = keys.iter().map(|e| e.eval(&columns, rows.len())).collect::<Result<Vec<_>, _>>()?;
+            if let Some(better) = top.better(&keys)? {
+                if better.is_empty() {
+                    return Ok(());
+                }
+                self.selection.keep(&better);
+            }
         }
+        let rows = &self.selection.rows;
+        let used = |i: usize| self.output_columns.binary_search(&i).is_ok();
+        let columns = columns_of(piece, rows, used, &mut self.scratch)?;
         match (&mut self.sink, &job.output) {
             (Sink::Rows { batches }, BoundOutput::Rows { exprs, limit, .. }) => {
                 let mut values = exprs.iter().map(|e| e.eval(&columns, rows.len())).collect::<Result<Vec<_>, _>>()?;
@@ -534,6 +545,25 @@ impl Worker {
             }
         }
     }
+}
+
+/// The plan's columns at `rows` of a piece; those that are not `used` hold nothing.
+fn columns_of(
+    piece: &Piece,
+    rows: &[u32],
+    used: impl Fn(usize) -> bool,
+    scratch: &mut Scratch,
+) -> Result<Vec<ArrayRef>> {
+    let bound = piece.segment.columns.iter().zip(&piece.columns).enumerate();
+    bound
+        .map(|(i, (column, block))| {
+            if used(i) {
+                decode::column(column, block, piece.first_row, rows, scratch)
+            } else {
+                Ok(decode::unread(&column.ty.arrow()))
+            }
+        })
+        .collect()
 }
 
 enum Taken {

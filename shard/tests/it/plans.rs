@@ -182,13 +182,21 @@ impl Plans<'_> {
                 let filter = self.rng.chance(20).then(|| self.filter(0));
                 let numeric = *self.rng.pick(&["i", "l", "f", "d", "dd", "run"]);
                 let any = *self.rng.pick(&["i", "l", "ts", "f", "d", "dd", "b", "s", "u", "t", "dec", "y"]);
-                match self.rng.below(8) {
+                match self.rng.below(9) {
                     0 => aggregate("count", vec![], filter),
                     1 => aggregate("count", vec![self.column(any)], filter),
                     2 | 3 => aggregate("sum", vec![self.column(numeric)], filter),
                     4 => aggregate("avg", vec![self.column(numeric)], filter),
                     5 => aggregate("min", vec![self.column(any)], filter),
                     6 => aggregate("max", vec![self.column(any)], filter),
+                    7 => {
+                        let long = |e: Expr| Expr::Cast { expr: e.into(), to: Type::LONG, lenient: false };
+                        let op = *self.rng.pick(&["plus", "minus", "times"]);
+                        let function = *self.rng.pick(&["sum", "avg"]);
+                        let filter = filter.filter(|_| self.rng.chance(50));
+                        let args = vec![long(self.column("i")), long(self.column("run"))];
+                        aggregate(function, vec![call(op, args)], filter)
+                    }
                     _ => aggregate("distinctcount", vec![self.column(any)], filter),
                 }
             })
