@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::scalar::Scalar;
+use crate::sort::take;
 use crate::types::Type;
-use arrow_array::{ArrayRef, BooleanArray};
+use arrow_array::{ArrayRef, BooleanArray, UInt32Array};
 use arrow_schema::Field;
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -120,6 +121,29 @@ pub trait Accumulator: Send {
     fn size(&self) -> usize;
     /// Lets the scan use a native kernel for the states it knows.
     fn as_any_mut(&mut self) -> &mut dyn std::any::Any;
+}
+
+/// The states of a finished accumulator, some groups at a time, whether or not it can give them so.
+#[derive(Debug, Default)]
+pub struct States {
+    /// All states, of an accumulator that gives them all at once.
+    whole: Option<Vec<ArrayRef>>,
+}
+
+impl States {
+    /// The state columns of `groups`, in that order. Nothing is added to the accumulator from the first call on.
+    pub fn of(&mut self, accumulator: &mut dyn Accumulator, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        if self.whole.is_none()
+            && let Some(columns) = accumulator.state_of(groups)?
+        {
+            return Ok(columns);
+        }
+        let whole = match &mut self.whole {
+            Some(whole) => whole,
+            whole => whole.insert(accumulator.state()?),
+        };
+        take(whole, &UInt32Array::from(groups.to_vec()))
+    }
 }
 
 /// All functions of a process, by canonical name.

@@ -36,7 +36,7 @@ pub use error::{Error, Result};
 pub use eval::{BoundExpr, expr_text, repeat, scalar_at};
 pub use expr::{CompareOp, Expr};
 pub use function::{
-    Accumulator, Aggregate, AggregateSignature, Datum, FunctionFlags, Kernel, Registry, ScalarFn, Signature,
+    Accumulator, Aggregate, AggregateSignature, Datum, FunctionFlags, Kernel, Registry, ScalarFn, Signature, States,
 };
 pub use leaf::{AggregateCall, ColumnRef, LeafOptions, LeafPlan, Output, SortKey};
 pub use reduce::ReducePlan;

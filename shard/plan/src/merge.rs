@@ -5,7 +5,7 @@
 //! in cache while its rows are added.
 
 use crate::error::{Error, Result};
-use crate::function::{Accumulator, Aggregate, Registry};
+use crate::function::{Accumulator, Aggregate, Registry, States};
 use crate::group::{GroupTable, NO_GROUP, hash_rows};
 use crate::leaf::AggregateCall;
 use crate::memory::column_bytes;
@@ -79,8 +79,8 @@ pub struct Groups {
     dropped: bool,
     /// Groups that [`Groups::next_states`] has given.
     given: usize,
-    /// All states of the accumulators that give them at once only.
-    whole: Vec<Option<Vec<ArrayRef>>>,
+    /// What each accumulator gives them.
+    handed: Vec<States>,
 }
 
 impl fmt::Debug for Groups {
@@ -97,7 +97,7 @@ impl Groups {
             accumulator.resize(table.len());
         }
         let states = aggregates.iter().map(|a| a.state.len()).collect();
-        Ok(Groups { table, accumulators, states, ids: Vec::new(), dropped: false, given: 0, whole: Vec::new() })
+        Ok(Groups { table, accumulators, states, ids: Vec::new(), dropped: false, given: 0, handed: Vec::new() })
     }
 
     pub fn len(&self) -> usize {
@@ -187,18 +187,9 @@ impl Groups {
         let ids: Vec<u32> = groups.clone().map(|g| g as u32).collect();
         let rows = groups.len();
         let mut columns = self.table.keys_of(groups.clone())?;
-        self.whole.resize_with(self.accumulators.len(), || None);
-        for (accumulator, whole) in self.accumulators.iter_mut().zip(&mut self.whole) {
-            if whole.is_none() {
-                match accumulator.state_of(&ids)? {
-                    Some(states) => {
-                        columns.extend(states);
-                        continue;
-                    }
-                    None => *whole = Some(accumulator.state()?),
-                }
-            }
-            columns.extend(whole.iter().flatten().map(|column| column.slice(groups.start, rows)));
+        self.handed.resize_with(self.accumulators.len(), States::default);
+        for (accumulator, states) in self.accumulators.iter_mut().zip(&mut self.handed) {
+            columns.extend(states.of(accumulator.as_mut(), &ids)?);
         }
         Ok(Some((columns, rows)))
     }

@@ -96,6 +96,25 @@ pub(crate) struct Scratch {
     chunks: ChunkCache,
 }
 
+/// The plan's columns at `rows` of a block; those that are not `used` hold nothing.
+pub(crate) fn columns(
+    bound: &[BoundColumn],
+    blocks: &[BlockColumn],
+    first_row: u64,
+    rows: &[u32],
+    used: impl Fn(usize) -> bool,
+    scratch: &mut Scratch,
+) -> Result<Vec<ArrayRef>> {
+    let of_block = bound.iter().zip(blocks).enumerate();
+    of_block
+        .map(
+            |(i, (bound, block))| {
+                if used(i) { column(bound, block, first_row, rows, scratch) } else { Ok(unread(&bound.ty.arrow())) }
+            },
+        )
+        .collect()
+}
+
 /// Values of `rows` (block-local, ascending) of one column of a block.
 pub(crate) fn column(
     bound: &BoundColumn,

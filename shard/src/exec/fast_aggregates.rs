@@ -6,19 +6,19 @@ use crate::exec::computed::Computed;
 use crate::exec::decode::{self, Scratch};
 use crate::exec::fast::column_ids;
 use crate::exec::filter::Input;
+use crate::exec::loads::{load_doubles, load_integers, without_nulls};
 use crate::exec::output::BoundGroups;
 use crate::exec::selection::{Mask, Selection, Vector};
 use crate::kernels::sum::masked_sum;
 use crate::kernels::{GROUP, GROUP_WORDS};
+use arrow_array::ArrayRef;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
-use arrow_array::{ArrayRef, UInt32Array};
 use segfmt::{DataType, IntPage, Page, PageValues, Physical};
 use shard_plan::aggregate::avg::{AvgDouble, AvgLong};
 use shard_plan::aggregate::count::Count;
 use shard_plan::aggregate::minmax::MinMax;
 use shard_plan::aggregate::sum::{SumDouble, SumLong};
-use shard_plan::sort::take;
-use shard_plan::{Accumulator, Expr, Type};
+use shard_plan::{Accumulator, Expr, States, Type};
 use std::fmt;
 
 /// Distinct (group, id) pairs are kept as bits while they fit this many.
@@ -40,8 +40,7 @@ pub(crate) struct FastAggregate {
     groups: usize,
     /// Groups, or words of bits, that the accumulator has been given.
     settled: usize,
-    /// All states, of an accumulator that gives them all at once.
-    states: Option<Vec<ArrayRef>>,
+    states: States,
 }
 
 impl fmt::Debug for FastAggregate {
@@ -126,7 +125,7 @@ impl FastAggregate {
             valid: Selection::default(),
             groups: 0,
             settled: 0,
-            states: None,
+            states: States::default(),
         })
     }
 
@@ -402,17 +401,10 @@ impl FastAggregate {
         groups: &[u32],
         scratch: &mut Scratch,
     ) -> Result<()> {
-        let mut columns = Vec::with_capacity(input.columns.len());
         let args = &bound.args[index];
         let filter = bound.filters[index].as_ref();
         let used = |i: usize| args.iter().chain(filter).any(|e| e.columns().contains(&(i as u32)));
-        for (i, column) in input.columns.iter().enumerate() {
-            columns.push(if used(i) {
-                decode::column(column, &input.blocks[i], input.first_row, &selection.rows, scratch)?
-            } else {
-                decode::unread(&column.ty.arrow())
-            });
-        }
+        let columns = decode::columns(input.columns, input.blocks, input.first_row, &selection.rows, used, scratch)?;
         let rows = selection.rows.len();
         let args = args.iter().map(|a| a.eval(&columns, rows)).collect::<Result<Vec<_>, _>>()?;
         let filter = filter.map(|f| f.eval_filter(&columns, rows)).transpose()?;
@@ -465,16 +457,7 @@ impl FastAggregate {
 
     /// State columns of some groups, once everything is settled.
     pub fn states_of(&mut self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        if self.states.is_none()
-            && let Some(columns) = self.accumulator.state_of(groups)?
-        {
-            return Ok(columns);
-        }
-        let states = match &mut self.states {
-            Some(states) => states,
-            states => states.insert(self.accumulator.state()?),
-        };
-        Ok(take(states, &UInt32Array::from(groups.to_vec()))?)
+        Ok(self.states.of(self.accumulator.as_mut(), groups)?)
     }
 }
 
@@ -580,89 +563,6 @@ fn feed_doubles(accumulator: &mut dyn Accumulator, groups: &[u32], values: &[f64
     } else if let Some(best) = any.downcast_mut::<MinMax<Float32Type>>() {
         groups.iter().zip(values).for_each(|(g, v)| best.add_one_group(*g, *v as f32));
     }
-}
-
-/// Drops the values of null rows, and their groups.
-fn without_nulls<'g, T: Copy>(
-    input: &Input<'_>,
-    column: usize,
-    selection: &Selection,
-    groups: &'g [u32],
-    values: &mut Vec<T>,
-    kept: &'g mut Vec<u32>,
-) -> &'g [u32] {
-    let Some(words) = &input.columns[column].nulls else { return groups };
-    kept.clear();
-    kept.resize(groups.len(), 0);
-    let mut n = 0;
-    // Every value is written, and overwritten where it is null: a branch would be guessed wrong at each null.
-    for (i, (row, group)) in selection.rows.iter().zip(groups).enumerate() {
-        let row = input.first_row + u64::from(*row);
-        values[n] = values[i];
-        kept[n] = *group;
-        n += usize::from(words[(row / 64) as usize] >> (row % 64) & 1 == 0);
-    }
-    values.truncate(n);
-    kept.truncate(n);
-    kept
-}
-
-fn load_integers(
-    input: &Input<'_>,
-    column: usize,
-    vector: Vector,
-    selection: &Selection,
-    scratch: &mut Scratch,
-    ids: &mut Vec<u32>,
-    out: &mut Vec<i64>,
-) -> Result<()> {
-    let bound = &input.columns[column];
-    match input.blocks[column].page().map(Page::values) {
-        Some(PageValues::Ints(page)) => decode::ints(page, &selection.rows, &mut scratch.ids, out),
-        Some(PageValues::Ids(_)) => {
-            column_ids(column, input, vector, selection, ids);
-            let dictionary = bound.dict()?.cell.borrow_dependent();
-            out.clear();
-            if let Some(values) = dictionary.as_i32() {
-                out.extend(ids.iter().map(|id| i64::from(values[*id as usize])));
-            } else if let Some(values) = dictionary.as_i64() {
-                out.extend(ids.iter().map(|id| values[*id as usize]));
-            }
-        }
-        _ => out.clear(),
-    }
-    Ok(())
-}
-
-fn load_doubles(
-    input: &Input<'_>,
-    column: usize,
-    vector: Vector,
-    selection: &Selection,
-    scratch: &mut Scratch,
-    (ids, integers): (&mut Vec<u32>, &mut Vec<i64>),
-    out: &mut Vec<f64>,
-) -> Result<()> {
-    let bound = &input.columns[column];
-    match input.blocks[column].page().map(Page::values) {
-        Some(PageValues::Floats(page)) => decode::floats(page, &selection.rows, out),
-        Some(PageValues::Ids(_)) if bound.ty.data.physical() == Physical::Float => {
-            column_ids(column, input, vector, selection, ids);
-            let dictionary = bound.dict()?.cell.borrow_dependent();
-            out.clear();
-            if let Some(values) = dictionary.as_f64() {
-                out.extend(ids.iter().map(|id| values[*id as usize]));
-            } else if let Some(values) = dictionary.as_f32() {
-                out.extend(ids.iter().map(|id| f64::from(values[*id as usize])));
-            }
-        }
-        _ => {
-            load_integers(input, column, vector, selection, scratch, ids, integers)?;
-            out.clear();
-            out.extend(integers.iter().map(|v| *v as f64));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

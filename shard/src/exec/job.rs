@@ -91,7 +91,7 @@ impl Job {
     }
 
     /// Few segments, all in memory: no step of the query can wait.
-    fn is_small(&self) -> bool {
+    fn never_waits(&self) -> bool {
         let segments = &self.request.snapshot.segments;
         segments.len() <= CALLER_SEGMENTS && (0..segments.len()).all(|i| self.request.snapshot.source(i).in_memory())
     }
@@ -223,7 +223,7 @@ impl Shards {
         });
         let shards = self.count();
         let mut worker = Box::new(Worker::new(job.clone(), 0, shards)?);
-        if !inner.caller_time.is_zero() && job.is_small() && run_here(&mut *worker, inner.caller_time) {
+        if !inner.caller_time.is_zero() && job.never_waits() && run_here(&mut worker, inner.caller_time) {
             return Ok(Started::Answered(answer.try_recv().unwrap_or(Err(Error::Stopping))));
         }
         let workers = if job.rows_left() <= ONE_SHARD_ROWS { 1 } else { shards };

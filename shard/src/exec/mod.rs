@@ -23,6 +23,7 @@ pub(crate) mod finish;
 pub(crate) mod groups;
 pub(crate) mod indexes;
 pub(crate) mod job;
+pub(crate) mod loads;
 pub(crate) mod masks;
 pub(crate) mod output;
 mod part_merge;

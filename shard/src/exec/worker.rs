@@ -467,7 +467,8 @@ impl Worker {
             let keys: Vec<&BoundExpr> = order.iter().map(|key| &exprs[key.index as usize]).collect();
             let rows = &self.selection.rows;
             let used = |i: usize| keys.iter().any(|e| e.columns().contains(&(i as u32)));
-            let columns = columns_of(piece, rows, used, &mut self.scratch)?;
+            let columns =
+                decode::columns(&segment.columns, &piece.columns, piece.first_row, rows, used, &mut self.scratch)?;
             let keys = keys.iter().map(|e| e.eval(&columns, rows.len())).collect::<Result<Vec<_>, _>>()?;
             if let Some(better) = top.better(&keys)? {
                 if better.is_empty() {
@@ -478,7 +479,8 @@ impl Worker {
         }
         let rows = &self.selection.rows;
         let used = |i: usize| self.output_columns.binary_search(&i).is_ok();
-        let columns = columns_of(piece, rows, used, &mut self.scratch)?;
+        let columns =
+            decode::columns(&segment.columns, &piece.columns, piece.first_row, rows, used, &mut self.scratch)?;
         match (&mut self.sink, &job.output) {
             (Sink::Rows { batches }, BoundOutput::Rows { exprs, limit, .. }) => {
                 let mut values = exprs.iter().map(|e| e.eval(&columns, rows.len())).collect::<Result<Vec<_>, _>>()?;
@@ -545,25 +547,6 @@ impl Worker {
             }
         }
     }
-}
-
-/// The plan's columns at `rows` of a piece; those that are not `used` hold nothing.
-fn columns_of(
-    piece: &Piece,
-    rows: &[u32],
-    used: impl Fn(usize) -> bool,
-    scratch: &mut Scratch,
-) -> Result<Vec<ArrayRef>> {
-    let bound = piece.segment.columns.iter().zip(&piece.columns).enumerate();
-    bound
-        .map(|(i, (column, block))| {
-            if used(i) {
-                decode::column(column, block, piece.first_row, rows, scratch)
-            } else {
-                Ok(decode::unread(&column.ty.arrow()))
-            }
-        })
-        .collect()
 }
 
 enum Taken {
