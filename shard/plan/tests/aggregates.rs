@@ -244,9 +244,9 @@ fn variance_is_stable_when_the_mean_is_large() {
     let values: ArrayRef = Arc::new(Float64Array::from_iter_values((0..7).map(|i| 1_500_000_000.0 + f64::from(i))));
     for (name, expected) in [("var_pop", 4.0), ("stddev_pop", 2.0), ("var_samp", 4.666_666_666_666_667)] {
         let run = Run::new(name, &[Type::DOUBLE], vec![], false).expect(name);
-        let whole = run.whole(&[values.clone()], &[0; 7], 1).expect(name);
+        let whole = run.whole(std::slice::from_ref(&values), &[0; 7], 1).expect(name);
         let pieces = [vec![0, 3], vec![], vec![1, 2, 4, 5, 6]];
-        let cut = run.pieces(&[values.clone()], &[0; 7], 1, &pieces).expect(name);
+        let cut = run.pieces(std::slice::from_ref(&values), &[0; 7], 1, &pieces).expect(name);
         for result in [whole, cut] {
             let found = result.as_primitive::<Float64Type>().value(0);
             assert!((found - expected).abs() < 1e-9, "{name}: {found}");
@@ -260,7 +260,7 @@ fn percentiles_are_pinots() {
     let values: ArrayRef = Arc::new(Float64Array::from_iter_values((0..10).rev().map(f64::from)));
     let found = |name: &str, p: Scalar| {
         let run = Run::new(name, &[Type::DOUBLE], vec![p], true).expect(name);
-        run.whole(&[values.clone()], &[0; 10], 1).expect(name)
+        run.whole(std::slice::from_ref(&values), &[0; 10], 1).expect(name)
     };
     for (p, expected) in [(0.0, 0.0), (9.9, 0.0), (10.0, 1.0), (50.0, 5.0), (95.0, 9.0), (99.9, 9.0), (100.0, 9.0)] {
         assert_eq!(found("percentile", Scalar::Double(p)).as_primitive::<Float64Type>().value(0), expected, "{p}");
@@ -283,7 +283,10 @@ fn modes_settle_ties() {
     let groups = [0, 0, 0, 0, 0, 1, 2];
     let mode = |param: Option<&str>, sse| {
         let params = param.map(|p| Scalar::String(p.into())).into_iter().collect();
-        Run::new("mode", &[Type::LONG], params, sse).expect("mode").whole(&[values.clone()], &groups, 4).expect("mode")
+        Run::new("mode", &[Type::LONG], params, sse)
+            .expect("mode")
+            .whole(std::slice::from_ref(&values), &groups, 4)
+            .expect("mode")
     };
     let longs = |a: ArrayRef| a.as_primitive::<Int64Type>().iter().collect::<Vec<_>>();
     assert_eq!(longs(mode(None, false)), vec![Some(3), Some(9_007_199_254_740_993), Some(1), None]);
@@ -454,7 +457,7 @@ proptest! {
             let lists = Run::new(&run.name, &[Type::multi(args[0].data)], params(&run.name), false).expect("lists");
             prop_assert_eq!(lists.signature.args[0], Type::multi(run.signature.args[0].data));
             let elements = column(run.signature.args[0].data, &values);
-            let expected = run.whole(&[elements.clone()], &flat, 4).expect("an answer");
+            let expected = run.whole(std::slice::from_ref(&elements), &flat, 4).expect("an answer");
             let found = lists.whole(&[list(elements, &lengths)], &groups, 4).expect("an answer");
             same(&run.name, &[], &found, &expected);
         }
@@ -465,7 +468,7 @@ proptest! {
     fn double_sums_do_not_depend_on_order(values in prop::collection::vec(-1e9f64..1e9, 1..200), cut in any::<prop::sample::Index>()) {
         let run = Run::new("sum", &[Type::DOUBLE], vec![], true).expect("sum");
         let array: ArrayRef = Arc::new(Float64Array::from(values.clone()));
-        let whole = run.whole(&[array.clone()], &vec![0; values.len()], 1).expect("sum");
+        let whole = run.whole(std::slice::from_ref(&array), &vec![0; values.len()], 1).expect("sum");
         let cut = cut.index(values.len());
         let pieces = [(cut as u32..values.len() as u32).rev().collect::<Vec<_>>(), (0..cut as u32).collect()];
         let cut = run.pieces(&[array], &vec![0; values.len()], 1, &pieces).expect("sum");

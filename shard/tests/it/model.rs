@@ -104,7 +104,9 @@ pub fn expected(table: &Table, plan: &LeafPlan, params: &[Scalar]) -> Rows {
                     };
                     combinations = combinations
                         .iter()
-                        .flat_map(|c: &Vec<Scalar>| elements.iter().map(move |e| [c.as_slice(), &[e.clone()]].concat()))
+                        .flat_map(|c: &Vec<Scalar>| {
+                            elements.iter().map(move |e| [c.as_slice(), std::slice::from_ref(e)].concat())
+                        })
                         .collect();
                 }
                 for combination in combinations {

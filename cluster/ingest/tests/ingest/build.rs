@@ -136,7 +136,7 @@ fn an_error_leaves_nothing() {
     let in_the_way = job.options.out_dir.join("t_2.segment");
     std::fs::write(&in_the_way, b"mine").expect("write");
     assert!(matches!(job.run(), Err(Error::Io { .. })));
-    assert_eq!(job.files(), [in_the_way.clone()]);
+    assert_eq!(job.files(), std::slice::from_ref(&in_the_way));
     assert_eq!(std::fs::read(in_the_way).expect("read"), b"mine");
 }
 

@@ -118,8 +118,9 @@ fn in_lists_with_nulls() {
 fn floats_in_comparisons_and_lists() {
     let d = column(0, Type::DOUBLE);
     let values: ArrayRef = Arc::new(Float64Array::from(vec![0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, -1.5]));
-    let against =
-        |op, v: f64| bools(&compare(op, d.clone(), Expr::Literal(Scalar::Double(v))), &[values.clone()]).unwrap();
+    let against = |op, v: f64| {
+        bools(&compare(op, d.clone(), Expr::Literal(Scalar::Double(v))), std::slice::from_ref(&values)).unwrap()
+    };
     let yes = |bits: [u8; 6]| bits.map(|b| Some(b == 1)).to_vec();
     assert_eq!(against(CompareOp::GtEq, 0.0), yes([1, 1, 1, 1, 1, 0]));
     assert_eq!(against(CompareOp::Eq, 0.0), yes([1, 1, 0, 0, 0, 0]));

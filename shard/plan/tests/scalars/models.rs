@@ -76,18 +76,22 @@ impl Condition {
         match self {
             Condition::Compare(op, c, v) => row[*c as usize].map(|x| holds(*op, x.cmp(v))),
             Condition::IsNull(c) => Some(row[*c as usize].is_none()),
-            Condition::And(parts) => parts.iter().fold(Some(true), |sofar, p| match (sofar, p.row(row)) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            }),
-            Condition::Or(parts) => parts.iter().fold(Some(false), |sofar, p| match (sofar, p.row(row)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            }),
+            Condition::And(parts) => chain(parts, row, false),
+            Condition::Or(parts) => chain(parts, row, true),
             Condition::Not(inner) => inner.row(row).map(|v| !v),
         }
+    }
+}
+
+/// AND and OR: `decides` wins, else NULL.
+fn chain(parts: &[Condition], row: &[Option<i32>], decides: bool) -> Option<bool> {
+    let parts: Vec<Option<bool>> = parts.iter().map(|p| p.row(row)).collect();
+    if parts.contains(&Some(decides)) {
+        Some(decides)
+    } else if parts.contains(&None) {
+        None
+    } else {
+        Some(!decides)
     }
 }
 
@@ -148,10 +152,10 @@ proptest! {
             let literal = Expr::Literal(Scalar::Double(constant));
             let right = Expr::Compare { op, left: column(0, Type::DOUBLE).into(), right: literal.clone().into() };
             let want: Vec<_> = rows.iter().map(|(x, _)| Some(holds(op, order((*x)?, constant)))).collect();
-            prop_assert_eq!(evaluate(&right, &[a.clone()]), want);
+            prop_assert_eq!(evaluate(&right, std::slice::from_ref(&a)), want);
             let left = Expr::Compare { op, left: literal.into(), right: column(0, Type::DOUBLE).into() };
             let want: Vec<_> = rows.iter().map(|(x, _)| Some(holds(op, order(constant, (*x)?)))).collect();
-            prop_assert_eq!(evaluate(&left, &[a.clone()]), want);
+            prop_assert_eq!(evaluate(&left, std::slice::from_ref(&a)), want);
         }
     }
 
